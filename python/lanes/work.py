@@ -1,0 +1,94 @@
+"""A workload with one body chosen: what a Python model runs, task by task, without knowing either.
+
+A model opens it once per worker and calls what it gets for each task; spans are recorded here, so that every model
+records them alike. It is picklable: workers in other processes get a copy.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+
+from lanes import _core
+from lanes.types import Done, Outcome, Span, Task, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The tasks of `workload`, done by the body named ("python", "held", "released")."""
+
+    workload: Workload
+    body: str
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        return self.workload.tasks
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[Task], Done]]:
+        """What one worker calls for each task. Leaving the context frees what the worker kept."""
+        if self.body == "python":
+            with self.workload.open() as body:
+                yield lambda task: _timed(body, task)
+        else:
+            release = self.body == "released"
+            with _core.Worker(self.workload.name) as worker:
+                yield lambda task: done(task.index, worker.run((task.text, *task.args), release))
+
+    @asynccontextmanager
+    async def open_async(self) -> AsyncIterator[Callable[[Task, int], Awaitable[Done]]]:
+        """What the places of a loop call for each task, giving their own index. C bodies block the loop."""
+        if self.body == "python":
+            async with self.workload.open_async() as body:
+
+                async def timed(task: Task, place: int) -> Done:
+                    begin = _core.here()
+                    outcome = await body(task)
+                    return Done(task.index, outcome, span_between(begin, _core.here(), place))
+
+                yield timed
+        else:
+            with self.open() as blocking:
+
+                async def inline(task: Task, place: int) -> Done:
+                    index, outcome, span = blocking(task)
+                    return Done(index, outcome, replace(span, worker=place))
+
+                yield inline
+
+
+def done(index: int, record: _core.Record) -> Done:
+    """A task as the engine recorded it."""
+    status, error, detail, value, *span = record
+    return Done(index, Outcome(status, value, error, detail), Span(*span))
+
+
+def span_between(begin: _core.Moment, end: _core.Moment, worker: int = 0) -> Span:
+    """The span between two calls of `_core.here()` on one thread."""
+    process, thread, cpu, started, cpu_before = begin
+    return Span(worker, thread, process, cpu, started, started, end[3], end[4] - cpu_before)
+
+
+def _timed(body: Callable[[Task], Outcome], task: Task) -> Done:
+    begin = _core.here()
+    outcome = body(task)
+    return Done(task.index, outcome, span_between(begin, _core.here()))
+
+
+# What a pool's workers keep between tasks. A pool hands its workers one function and no place for state; its own
+# idiom is an initializer and a global, here one per thread, which serves threads and processes alike.
+_kept = threading.local()
+
+
+def start_worker(work: Work) -> None:
+    """The initializer of a pool: open the work on this worker."""
+    _kept.stack = ExitStack()
+    _kept.do = _kept.stack.enter_context(work.open())
+
+
+def do_task(task: Task) -> Done:
+    """The function of a pool: do one task on the worker that `start_worker` prepared."""
+    do: Callable[[Task], Done] = _kept.do
+    return do(task)

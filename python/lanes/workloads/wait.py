@@ -1,0 +1,54 @@
+"""`wait`: each task is a pure timer, so that the ideal time is known beforehand."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from lanes.types import Outcome, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Timers. `durations_ns` is taken in turn by the tasks; a task's one argument is its duration in nanoseconds."""
+
+    name: ClassVar[str] = "wait"
+    default_workers: ClassVar[int] = 4
+
+    count: int
+    durations_ns: tuple[int, ...]
+
+    @property
+    def params(self) -> dict[str, object]:
+        return {"duration_s": [ns / 1e9 for ns in self.durations_ns]}
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        turns = len(self.durations_ns)
+        return tuple(Task(n, "", (self.durations_ns[n % turns],)) for n in range(self.count))
+
+    @contextmanager
+    def serve(self) -> Iterator[Self]:
+        yield self
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[Task], Outcome]]:
+        yield _sleep
+
+    @asynccontextmanager
+    async def open_async(self) -> AsyncIterator[Callable[[Task], Awaitable[Outcome]]]:
+        yield _sleep_async
+
+
+def _sleep(task: Task) -> Outcome:
+    time.sleep(task.args[0] / 1e9)
+    return Outcome("ok")
+
+
+async def _sleep_async(task: Task) -> Outcome:
+    await asyncio.sleep(task.args[0] / 1e9)
+    return Outcome("ok")
