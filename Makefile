@@ -1,0 +1,51 @@
+# Everything here works on a fresh Debian or Ubuntu with python3 and make: what is missing is installed first.
+# PYTHON=python3.12 make test picks another interpreter.
+
+PYTHON ?= python3
+export PYTHON
+
+PY = .venv/bin/python
+DRIVER = tests/driver.c $(filter-out csrc/module.c,$(shell find csrc -name '*.c'))
+SANITIZE = -std=c11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -ffp-contract=off -Wall -Wextra -Werror -pthread \
+           -Icsrc $(LANES_CURL_CFLAGS)
+LIBS = $(or $(LANES_CURL_LIBS),-lcurl) -lz
+
+.PHONY: help compare test build bench lint sanitize sanitize-address sanitize-thread clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
+
+compare: build ## the main job: the same downloads and the same compute on every model, in one table
+	@.venv/bin/lanes compare
+
+test: build ## all tests
+	@$(PY) -m pytest
+
+build: ## stop after the build, with .venv/bin/lanes and .venv/bin/python ready
+	@.ci/setup
+
+bench: ## the figures of the README, as a table and as JSON
+	@.ci/setup bench
+	@$(PY) tests/bench
+
+lint: build ## linters, formatters and the type checker
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	.venv/bin/clang-format --dry-run -Werror $$(find csrc tests -name '*.[ch]')
+	$(PY) -m mypy
+
+sanitize: sanitize-address sanitize-thread ## the native engine under ASan, LSan, UBSan and TSan, without an interpreter
+
+sanitize-address: build
+	@mkdir -p build
+	$(CC) $(SANITIZE) -fsanitize=address,undefined -fno-sanitize-recover=all $(DRIVER) $(LIBS) -o build/driver-address
+	ASAN_OPTIONS=detect_leaks=1 build/driver-address
+
+sanitize-thread: build
+	@mkdir -p build
+	$(CC) $(SANITIZE) -fsanitize=thread $(DRIVER) $(LIBS) -o build/driver-thread
+	TSAN_OPTIONS=halt_on_error=1 build/driver-thread
+
+clean: ## remove all that was made here
+	rm -rf .venv .venv-3* build dist python/*.egg-info python/lanes/_core*.so .mypy_cache .pytest_cache .ruff_cache
+	find python tests -name __pycache__ -prune -exec rm -rf {} +
