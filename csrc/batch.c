@@ -1,0 +1,136 @@
+#include "batch.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Head of the shared memory; tasks and their failures follow. Claims and the
+ * stop flag are read by all workers, so they do not share a cache line. */
+struct lanes_shared {
+    _Alignas(64) _Atomic size_t next; /* no task before this one is free */
+    _Alignas(64) _Atomic int why;     /* 0, or the reason to stop */
+    size_t bytes;
+};
+
+_Static_assert(sizeof(struct lanes_shared) % 64 == 0, "tasks start aligned");
+
+static bool always(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
+int lanes_batch_open(struct lanes_batch *batch,
+                     const struct lanes_workload *workload, size_t n_tasks,
+                     size_t n_workers)
+{
+    struct lanes_failure *failures;
+    size_t bytes = sizeof(*batch->shared) +
+                   n_tasks * (sizeof(*batch->tasks) + sizeof(*failures));
+    void *memory;
+    int rc;
+
+    memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return -errno;
+    memset(batch, 0, sizeof(*batch));
+    batch->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (batch->stop_fd < 0) {
+        rc = -errno;
+        munmap(memory, bytes);
+        return rc;
+    }
+    batch->workload = workload;
+    batch->shared = memory;
+    batch->shared->bytes = bytes;
+    batch->tasks = (struct lanes_task *)(batch->shared + 1);
+    batch->n_tasks = n_tasks;
+    batch->n_workers = n_workers;
+    batch->keep_going = always;
+    failures = (struct lanes_failure *)(batch->tasks + n_tasks);
+    for (size_t n = 0; n < n_tasks; n++)
+        batch->tasks[n].failure = &failures[n];
+    return 0;
+}
+
+void lanes_batch_close(struct lanes_batch *batch)
+{
+    close(batch->stop_fd);
+    munmap(batch->shared, batch->shared->bytes);
+    batch->shared = NULL;
+}
+
+void lanes_batch_rewind(struct lanes_batch *batch)
+{
+    uint64_t count;
+
+    for (size_t n = 0; n < batch->n_tasks; n++) {
+        struct lanes_task *task = &batch->tasks[n];
+
+        atomic_store(&task->owner, 0);
+        task->status = LANES_PENDING;
+        task->n_values = 0;
+        task->span.finished = 0;
+    }
+    atomic_store(&batch->shared->next, 0);
+    if (atomic_exchange(&batch->shared->why, 0) != 0)
+        (void)!read(batch->stop_fd, &count, sizeof(count));
+}
+
+struct lanes_task *lanes_batch_claim(struct lanes_batch *batch, int worker)
+{
+    size_t n = atomic_load(&batch->shared->next);
+
+    while (n < batch->n_tasks && !lanes_batch_stopped(batch)) {
+        struct lanes_task *task = &batch->tasks[n];
+        int32_t nobody = 0;
+        size_t next = n;
+        bool mine =
+            atomic_compare_exchange_strong(&task->owner, &nobody, worker + 1);
+
+        /* Whoever sees that n is taken moves `next` on: the one who took it
+         * may have been killed before it could. */
+        if (atomic_compare_exchange_strong(&batch->shared->next, &next, n + 1))
+            next = n + 1;
+        if (mine)
+            return task;
+        n = next;
+    }
+    return NULL;
+}
+
+bool lanes_batch_has_free(const struct lanes_batch *batch)
+{
+    size_t n = atomic_load(&batch->shared->next);
+
+    while (n < batch->n_tasks && atomic_load(&batch->tasks[n].owner) != 0)
+        n++;
+    return n < batch->n_tasks;
+}
+
+void lanes_batch_stop(struct lanes_batch *batch, int why)
+{
+    const uint64_t one = 1;
+    int none = 0;
+
+    /* The eventfd is never read while the run lasts, so one write wakes all. */
+    if (atomic_compare_exchange_strong(&batch->shared->why, &none, why))
+        (void)!write(batch->stop_fd, &one, sizeof(one));
+}
+
+int lanes_batch_stopped(const struct lanes_batch *batch)
+{
+    return atomic_load_explicit(&batch->shared->why, memory_order_relaxed);
+}
+
+int lanes_batch_pause(struct lanes_batch *batch, struct pollfd *fds, nfds_t n,
+                      int timeout_ms)
+{
+    poll(fds, n, timeout_ms < LANES_SLICE_MS ? timeout_ms : LANES_SLICE_MS);
+    if (!lanes_batch_stopped(batch) && !batch->keep_going(batch->ctx))
+        lanes_batch_stop(batch, -EINTR);
+    return lanes_batch_stopped(batch);
+}

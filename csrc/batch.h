@@ -1,0 +1,60 @@
+/* batch.h - the tasks of one run, in memory shared by threads and forked
+ * children: who claims which, and when to stop. It must not know what a task
+ * does, who the workers are or that Python exists.
+ */
+#ifndef LANES_BATCH_H
+#define LANES_BATCH_H
+
+#include "task.h"
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define LANES_SLICE_MS 30 /* the calling thread waits no longer in one go */
+
+struct lanes_workload;
+struct lanes_shared;
+
+struct lanes_batch {
+    const struct lanes_workload *workload; /* borrowed */
+    struct lanes_task *tasks; /* owned, shared memory; one writer each */
+    size_t n_tasks;
+    size_t n_workers;
+    struct lanes_shared *shared; /* owned, shared memory: claims and stop */
+    int stop_fd; /* owned: readable for all once the run is to stop */
+
+    /* Asked between waits, on the thread that called run() and no other:
+     * may the run go on? */
+    bool (*keep_going)(void *ctx);
+    void *ctx; /* borrowed */
+};
+
+/* Tasks start out free and without input. Returns 0 or a negative errno. */
+int lanes_batch_open(struct lanes_batch *batch,
+                     const struct lanes_workload *workload, size_t n_tasks,
+                     size_t n_workers);
+void lanes_batch_close(struct lanes_batch *batch);
+
+/* Make every task free again, keeping its input. No worker may be alive. */
+void lanes_batch_rewind(struct lanes_batch *batch);
+
+/* Take the next free task, in order, or NULL when there is none or the run is
+ * to stop. The claim is one atomic step: a worker that is killed right after
+ * it is still known as the owner. */
+struct lanes_task *lanes_batch_claim(struct lanes_batch *batch, int worker);
+bool lanes_batch_has_free(const struct lanes_batch *batch);
+
+/* End the run early for the reason given (a negative errno); the first reason
+ * stands. Callable from every worker. */
+void lanes_batch_stop(struct lanes_batch *batch, int why);
+
+/* 0 while the run goes on, else the reason why it is to stop. */
+int lanes_batch_stopped(const struct lanes_batch *batch);
+
+/* Wait on the calling thread for a descriptor, for at most timeout_ms and a
+ * slice, then ask keep_going. Returns lanes_batch_stopped(). */
+int lanes_batch_pause(struct lanes_batch *batch, struct pollfd *fds, nfds_t n,
+                      int timeout_ms);
+
+#endif

@@ -1,0 +1,64 @@
+/* task.h - one unit of work: an input, and in the end an outcome and a span.
+ * It must not know which workload reads it or which model runs it.
+ *
+ * Tasks lie in memory shared by threads and forked children alike. Whoever
+ * claims a task is its one writer; the caller reads it after the run.
+ */
+#ifndef LANES_TASK_H
+#define LANES_TASK_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define LANES_ARGS 4   /* numbers of an input */
+#define LANES_VALUES 3 /* numbers of an outcome */
+
+enum lanes_status {
+    LANES_PENDING, /* not finished (yet) */
+    LANES_OK,
+    LANES_FAILED, /* the work failed, as work may */
+    LANES_KILLED, /* its worker died under it */
+};
+
+/* Why a task failed, in words. */
+struct lanes_failure {
+    const char *kind; /* borrowed: a static word, such as "ConnectError" */
+    char text[120];
+};
+
+/* What to do and how much of it; the workload says what it means. */
+struct lanes_input {
+    const char *text; /* borrowed: outlives the run */
+    int64_t args[LANES_ARGS];
+};
+
+/* Where and when it ran. Times are CLOCK_MONOTONIC, in nanoseconds. */
+struct lanes_span {
+    int64_t claimed;
+    int64_t started;
+    int64_t finished;
+    int64_t cpu; /* CPU time of the worker between started and finished */
+    int32_t process;
+    int32_t thread;
+    int32_t processor;
+};
+
+/* Two cache lines: neighbours, done by different workers, share none. */
+struct lanes_task {
+    _Alignas(64) struct lanes_input input;
+    _Atomic int32_t owner; /* shared: index of the worker + 1, 0 if free */
+    int16_t status;        /* enum lanes_status */
+    int16_t n_values;
+    struct lanes_failure
+        *failure; /* borrowed: room for words, in shared memory */
+    int64_t values[LANES_VALUES];
+    struct lanes_span span;
+};
+
+/* Say what came of the task. The first word stands; a second is ignored. */
+void lanes_task_succeed(struct lanes_task *task, int n_values,
+                        const int64_t *values);
+void lanes_task_fail(struct lanes_task *task, const char *kind,
+                     const char *text);
+
+#endif

@@ -1,0 +1,244 @@
+#include "transfer.h"
+
+#include "clock.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <zlib.h>
+
+#define USER_AGENT "lanes"
+#define REDIRECTS_MAX 10L
+
+/* What a task's numbers mean. */
+enum { CONNECT_TIMEOUT_NS, READ_TIMEOUT_NS, USE_PROXY };
+
+/* ---- libcurl's own process-wide state ----
+ *
+ * It is given back when the last transfer closes, so that a process which has
+ * finished its downloads has no libcurl state to hand to a forked child.
+ */
+static pthread_mutex_t global_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int acquire_libcurl(void)
+{
+    CURLcode code;
+
+    pthread_mutex_lock(&global_lock);
+    code = curl_global_init(CURL_GLOBAL_DEFAULT); /* counts its calls */
+    pthread_mutex_unlock(&global_lock);
+    return code == CURLE_OK ? 0 : -ENOMEM;
+}
+
+static void release_libcurl(void)
+{
+    pthread_mutex_lock(&global_lock);
+    curl_global_cleanup();
+    pthread_mutex_unlock(&global_lock);
+}
+
+/* ---- callbacks ---- */
+
+static size_t take_body(char *bytes, size_t one, size_t n, void *arg)
+{
+    struct lanes_transfer *transfer = arg;
+
+    (void)one;
+    transfer->crc =
+        (uint32_t)crc32(transfer->crc, (const Bytef *)bytes, (uInt)n);
+    transfer->size += (int64_t)n;
+    transfer->heard = lanes_clock_now();
+    return n;
+}
+
+/* Called once the connection stands, new or kept, before the request. */
+static int note_connected(void *arg, char *to, char *from, int to_port,
+                          int from_port)
+{
+    struct lanes_transfer *transfer = arg;
+
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    transfer->connected = true;
+    transfer->heard = lanes_clock_now();
+    return CURL_PREREQFUNC_OK;
+}
+
+/* libcurl sets CLOEXEC by itself only since 8.17. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose,
+                                 struct curl_sockaddr *address)
+{
+    (void)arg, (void)purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC,
+                  address->protocol);
+}
+
+/* ---- the handle ---- */
+
+const char *lanes_transfer_check(const struct lanes_input *input)
+{
+    if (strncasecmp(input->text, "http://", 7) != 0 &&
+        strncasecmp(input->text, "https://", 8) != 0)
+        return "a download takes an http:// or https:// URL";
+    if (input->args[CONNECT_TIMEOUT_NS] < LANES_MS ||
+        input->args[READ_TIMEOUT_NS] < LANES_MS)
+        return "a download takes time-outs of 1 ms or more";
+    return NULL;
+}
+
+static void set_options(struct lanes_transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+    const char *bundle = getenv("SSL_CERT_FILE");
+
+    /* No SIGALRM, and 6 system calls a transfer less. */
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->words);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, note_connected);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    /* Debian gives libcurl both a bundle and a directory of certificates, and
+     * with a directory each new connection parses them all: 16 ms for 0.5. */
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    if (bundle != NULL && *bundle != '\0')
+        curl_easy_setopt(easy, CURLOPT_CAINFO, bundle);
+}
+
+int lanes_transfer_open(struct lanes_transfer *transfer)
+{
+    int rc = acquire_libcurl();
+
+    if (rc < 0)
+        return rc;
+    memset(transfer, 0, sizeof(*transfer));
+    transfer->easy = curl_easy_init();
+    if (transfer->easy == NULL) {
+        release_libcurl();
+        return -ENOMEM;
+    }
+    set_options(transfer);
+    return 0;
+}
+
+void lanes_transfer_close(struct lanes_transfer *transfer)
+{
+    curl_easy_cleanup(transfer->easy);
+    release_libcurl();
+}
+
+void lanes_transfer_begin(struct lanes_transfer *transfer,
+                          struct lanes_task *task)
+{
+    CURL *easy = transfer->easy;
+    const int64_t *args = task->input.args;
+
+    transfer->task = task;
+    transfer->size = 0;
+    transfer->crc = 0;
+    transfer->connected = false;
+    transfer->heard = lanes_clock_now();
+    transfer->words[0] = '\0';
+    curl_easy_setopt(easy, CURLOPT_URL, task->input.text);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long)(args[CONNECT_TIMEOUT_NS] / LANES_MS));
+    /* NULL: as the environment says; empty: none, whatever it says. */
+    curl_easy_setopt(easy, CURLOPT_PROXY, args[USE_PROXY] ? NULL : "");
+}
+
+int64_t lanes_transfer_patience(const struct lanes_transfer *transfer)
+{
+    int64_t limit = transfer->task->input.args[READ_TIMEOUT_NS];
+    int64_t left = transfer->heard + limit - lanes_clock_now();
+
+    if (left > 0)
+        return left;
+    /* Until it is connected libcurl keeps the time. */
+    return transfer->connected ? 0 : limit;
+}
+
+/* ---- the outcome ---- */
+
+/* The classes are lanes' own, the same on every client. */
+static const char *classify(const struct lanes_transfer *transfer,
+                            CURLcode code)
+{
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return "DNSError";
+    case CURLE_COULDNT_CONNECT:
+        return "ConnectError";
+    case CURLE_OPERATION_TIMEDOUT:
+        return transfer->connected ? "ReadTimeout" : "ConnectTimeout";
+    case CURLE_TOO_MANY_REDIRECTS:
+        return "TooManyRedirects";
+    case CURLE_UNSUPPORTED_PROTOCOL: /* a redirect's, or it was not HTTP */
+        return strstr(transfer->words, "HTTP/0.9") ? "ProtocolError"
+                                                   : "UnsafeRedirect";
+    case CURLE_PARTIAL_FILE:
+        return "PartialBody";
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+        return "ConnectionReset";
+    case CURLE_RECV_ERROR: /* 7.88 has no other code for a bad chunk */
+        return strstr(transfer->words, "chunk") ? "ProtocolError"
+                                                : "ConnectionReset";
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_HTTP2:
+    case CURLE_BAD_CONTENT_ENCODING:
+        return "ProtocolError";
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_SHUTDOWN_FAILED:
+    case CURLE_SSL_ISSUER_ERROR:
+        return "TLSError";
+    default:
+        return "DownloadError";
+    }
+}
+
+void lanes_transfer_finish(struct lanes_transfer *transfer, CURLcode code)
+{
+    struct lanes_task *task = transfer->task;
+    long status = 0;
+
+    transfer->task = NULL;
+    if (code != CURLE_OK) {
+        lanes_task_fail(task, classify(transfer, code),
+                        transfer->words[0] != '\0' ? transfer->words
+                                                   : curl_easy_strerror(code));
+        return;
+    }
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    lanes_task_succeed(
+        task, 3, (int64_t[]){status, transfer->size, (int64_t)transfer->crc});
+}
+
+void lanes_transfer_expire(struct lanes_transfer *transfer)
+{
+    struct lanes_task *task = transfer->task;
+
+    transfer->task = NULL;
+    lanes_task_fail(task, "ReadTimeout", "the server was silent for too long");
+}
+
+void lanes_transfer_abandon(struct lanes_transfer *transfer)
+{
+#if LIBCURL_VERSION_NUM >= 0x075700 /* 7.87; unknown to older: harmless */
+    curl_easy_setopt(transfer->easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
+    transfer->task = NULL;
+}

@@ -1,0 +1,457 @@
+/* driver.c - every native model on every workload, and their faults, with no
+ * interpreter, so that sanitizers see the engine and nothing else.
+ *
+ * It brings its own origin: a child that answers /N with N bytes, and /stall
+ * never. Prints what went wrong and ends with the number of checks.
+ */
+#include "batch.h"
+#include "clock.h"
+#include "loop.h"
+#include "model.h"
+#include "worker.h"
+#include "workload.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define N_TASKS 12
+#define PROMPT                                                                 \
+    (2 * LANES_SECOND) /* sanitizers are slow; 100 ms is Python's test */
+
+static int n_checks, n_failed;
+
+#define CHECK(what, ...)                                                       \
+    do {                                                                       \
+        n_checks++;                                                            \
+        if (!(what)) {                                                         \
+            n_failed++;                                                        \
+            printf("%s:%d: %s: ", __FILE__, __LINE__, #what);                  \
+            printf(__VA_ARGS__);                                               \
+            printf("\n");                                                      \
+        }                                                                      \
+    } while (0)
+
+static const struct lanes_model *const models[] = {
+    &lanes_model_serial,
+    &lanes_model_pthreads,
+    &lanes_model_fork,
+    &lanes_model_epoll,
+};
+
+/* ---- the origin ---- */
+
+#define CLIENTS 128
+
+static void answer(int fd)
+{
+    static char body[70000];
+    char request[4096], head[128];
+    ssize_t n = read(fd, request, sizeof(request) - 1);
+    int size;
+
+    if (n <= 0) {
+        close(fd);
+        return;
+    }
+    request[n] = '\0';
+    if (strncmp(request, "GET /stall", 10) == 0)
+        return;
+    size = atoi(request + 5);
+    memset(body, 'x', sizeof(body));
+    n = snprintf(head, sizeof(head),
+                 "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size);
+    (void)!send(fd, head, (size_t)n, MSG_NOSIGNAL | (size > 0 ? MSG_MORE : 0));
+    (void)!send(fd, body, (size_t)size, MSG_NOSIGNAL);
+}
+
+static _Noreturn void serve(int listener)
+{
+    int epoll_fd = epoll_create1(0);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &event);
+    for (;;) {
+        if (epoll_wait(epoll_fd, &event, 1, -1) < 1)
+            continue;
+        if (event.data.fd != listener) {
+            answer(event.data.fd);
+            continue;
+        }
+        event.events = EPOLLIN;
+        event.data.fd = accept(listener, NULL, NULL);
+        epoll_ctl(epoll_fd, EPOLL_CTL_ADD, event.data.fd, &event);
+    }
+}
+
+static pid_t origin_start(int *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t size = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    pid_t pid;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(listener, (struct sockaddr *)&address, size) < 0 ||
+        listen(listener, CLIENTS) < 0 ||
+        getsockname(listener, (struct sockaddr *)&address, &size) < 0) {
+        perror("origin");
+        exit(2);
+    }
+    pid = fork();
+    if (pid == 0)
+        serve(listener);
+    close(listener);
+    *port = ntohs(address.sin_port);
+    return pid;
+}
+
+/* ---- a workload that does harm ---- */
+
+enum { HARMLESS, RAISE, EXIT, IDLE_FAIL };
+
+static int mortal_open(struct lanes_worker *worker)
+{
+    return worker->batch->tasks[0].input.args[0] == IDLE_FAIL ? -EMFILE : 0;
+}
+
+static void mortal_run(struct lanes_worker *worker, struct lanes_task *task)
+{
+    const int64_t *args = task->input.args;
+
+    (void)worker;
+    if (args[0] == RAISE)
+        raise((int)args[1]);
+    else if (args[0] == EXIT)
+        _exit((int)args[1]);
+    lanes_task_succeed(task, 1, &args[1]);
+}
+
+static const struct lanes_workload mortal = {
+    .name = "mortal",
+    .open = mortal_open,
+    .run = mortal_run,
+};
+
+/* ---- helpers ---- */
+
+static void open_batch(struct lanes_batch *batch,
+                       const struct lanes_workload *workload, size_t n_workers)
+{
+    if (lanes_batch_open(batch, workload, N_TASKS, n_workers) < 0) {
+        perror("batch");
+        exit(2);
+    }
+}
+
+static char urls[N_TASKS][64];
+
+static void fill(struct lanes_batch *batch, const char *text, int64_t a,
+                 int64_t b, int64_t c)
+{
+    for (int64_t n = 0; n < N_TASKS; n++) {
+        struct lanes_input *input = &batch->tasks[n].input;
+
+        *input = (struct lanes_input){text, {a, b, c}};
+        if (batch->workload == &lanes_workload_download)
+            input->text = urls[n];
+        else if (strcmp(text, "mandelbrot") == 0)
+            input->args[0] = n;
+        CHECK(!batch->workload->check || !batch->workload->check(input), "%s",
+              batch->workload->check(input));
+    }
+}
+
+static void point_urls(int port, const char *path)
+{
+    for (int n = 0; n < N_TASKS; n++)
+        if (path)
+            snprintf(urls[n], sizeof(urls[n]), "http://127.0.0.1:%d/%s", port,
+                     path);
+        else
+            snprintf(urls[n], sizeof(urls[n]), "http://127.0.0.1:%d/%d", port,
+                     n * 5000);
+}
+
+static void check_span(const struct lanes_batch *batch, size_t n)
+{
+    const struct lanes_task *task = &batch->tasks[n];
+    const struct lanes_span *span = &task->span;
+    int owner = atomic_load(&task->owner);
+
+    CHECK(owner >= 1 && owner <= (int)batch->n_workers, "task %zu: %d", n,
+          owner);
+    CHECK(span->claimed <= span->started && span->started <= span->finished,
+          "task %zu", n);
+    CHECK(span->cpu >= 0 && span->process > 0 && span->thread > 0, "task %zu",
+          n);
+}
+
+static bool stop_soon(void *ctx)
+{
+    int64_t *until = ctx;
+
+    return lanes_clock_now() < *until;
+}
+
+/* ---- the checks ---- */
+
+static const struct cell {
+    const struct lanes_workload *workload;
+    const char *text;
+    int64_t a, b, c;
+} cells[] = {
+    {&lanes_workload_wait, "", 3 * LANES_MS, 0, 0},
+    {&lanes_workload_wait, "", 0, 0, 0},
+    {&lanes_workload_compute, "primes", 100000, 100500, 0},
+    {&lanes_workload_compute, "squares", 0, 50000, 0},
+    {&lanes_workload_compute, "mandelbrot", 0, N_TASKS, 16},
+    {&lanes_workload_download, "", LANES_SECOND, LANES_SECOND, 0},
+};
+
+static void check_cell(const struct lanes_model *model, const struct cell *cell,
+                       size_t n_workers, const struct lanes_batch *serial)
+{
+    struct lanes_batch batch;
+    int rc;
+
+    open_batch(&batch, cell->workload, n_workers);
+    fill(&batch, cell->text, cell->a, cell->b, cell->c);
+    rc = model->run(&batch);
+    CHECK(rc == 0, "%s/%s: %d", model->name, cell->workload->name, rc);
+    for (size_t n = 0; n < N_TASKS; n++) {
+        const struct lanes_task *got = &batch.tasks[n];
+        const struct lanes_task *want = &serial->tasks[n];
+
+        check_span(&batch, n);
+        CHECK(got->status == LANES_OK, "%s/%s/%s task %zu: %s", model->name,
+              cell->workload->name, cell->text, n, got->failure->text);
+        CHECK(got->n_values == want->n_values &&
+                  memcmp(got->values, want->values, sizeof(got->values)) == 0,
+              "%s/%s/%s task %zu differs", model->name, cell->workload->name,
+              cell->text, n);
+    }
+    lanes_batch_close(&batch);
+}
+
+static void check_grid(void)
+{
+    for (size_t c = 0; c < COUNT(cells); c++) {
+        struct lanes_batch serial;
+
+        open_batch(&serial, cells[c].workload, 1);
+        fill(&serial, cells[c].text, cells[c].a, cells[c].b, cells[c].c);
+        CHECK(lanes_model_serial.run(&serial) == 0, "serial");
+        for (size_t m = 0; m < COUNT(models); m++)
+            for (size_t workers = 1; workers <= 16; workers *= 4)
+                check_cell(models[m], &cells[c], workers, &serial);
+        lanes_batch_close(&serial);
+    }
+}
+
+/* Whatever they are doing, all models stop when asked to. */
+static void check_stop(int port)
+{
+    static const struct cell endless[] = {
+        {&lanes_workload_wait, "", 3600 * LANES_SECOND, 0, 0},
+        {&lanes_workload_compute, "primes", INT64_C(1) << 60,
+         (INT64_C(1) << 60) + 1000, 0},
+        {&lanes_workload_compute, "squares", 0, INT64_C(1) << 60, 0},
+        {&lanes_workload_compute, "mandelbrot", 0, N_TASKS, 65536},
+        {&lanes_workload_download, "", LANES_SECOND, 3600 * LANES_SECOND, 0},
+    };
+
+    point_urls(port, "stall");
+    for (size_t m = 0; m < COUNT(models); m++) {
+        for (size_t c = 0; c < COUNT(endless); c++) {
+            int64_t until = lanes_clock_now() + 50 * LANES_MS;
+            struct lanes_batch batch;
+            int rc;
+
+            open_batch(&batch, endless[c].workload, 3);
+            fill(&batch, endless[c].text, endless[c].a, endless[c].b,
+                 endless[c].c);
+            batch.keep_going = stop_soon;
+            batch.ctx = &until;
+            rc = models[m]->run(&batch);
+            CHECK(rc == -EINTR, "%s: %d", models[m]->name, rc);
+            CHECK(lanes_clock_now() - until < PROMPT, "%s/%s is late",
+                  models[m]->name, endless[c].workload->name);
+            lanes_batch_close(&batch);
+        }
+    }
+    point_urls(port, NULL);
+}
+
+/* Silence past the read time-out is an outcome, and the others go on. */
+static void check_silence(int port)
+{
+    for (size_t m = 0; m < COUNT(models); m++) {
+        struct lanes_batch batch;
+
+        snprintf(urls[1], sizeof(urls[1]), "http://127.0.0.1:%d/stall", port);
+        open_batch(&batch, &lanes_workload_download, 3);
+        fill(&batch, "", LANES_SECOND, 300 * LANES_MS, 0);
+        CHECK(models[m]->run(&batch) == 0, "%s", models[m]->name);
+        for (size_t n = 0; n < N_TASKS; n++)
+            CHECK(batch.tasks[n].status == (n == 1 ? LANES_FAILED : LANES_OK),
+                  "%s task %zu", models[m]->name, n);
+        CHECK(strcmp(batch.tasks[1].failure->kind, "ReadTimeout") == 0, "%s",
+              batch.tasks[1].failure->kind);
+        lanes_batch_close(&batch);
+        point_urls(port, NULL);
+    }
+}
+
+/* A killed child costs its own task and no other. */
+static void check_killed(int harm, int how)
+{
+    struct lanes_batch batch;
+
+    open_batch(&batch, &mortal, 2);
+    for (int64_t n = 0; n < N_TASKS; n++)
+        batch.tasks[n].input.args[1] = n;
+    for (int n = 3; n < 6;
+         n++) { /* three in a row: more than there are workers */
+        batch.tasks[n].input.args[0] = harm;
+        batch.tasks[n].input.args[1] = how;
+    }
+    CHECK(lanes_model_fork.run(&batch) == 0, "signal %d", how);
+    for (size_t n = 0; n < N_TASKS; n++) {
+        bool hit = n >= 3 && n < 6;
+
+        check_span(&batch, n);
+        CHECK(batch.tasks[n].status == (hit ? LANES_KILLED : LANES_OK),
+              "task %zu: %d", n, batch.tasks[n].status);
+    }
+    CHECK(waitpid(-1, NULL, WNOHANG) <= 0, "a zombie is left");
+    lanes_batch_close(&batch);
+}
+
+static void check_failing_open(void)
+{
+    for (size_t m = 0; m < COUNT(models); m++) {
+        struct lanes_batch batch;
+        int rc;
+
+        open_batch(&batch, &mortal, 2);
+        batch.tasks[0].input.args[0] = IDLE_FAIL;
+        rc = models[m]->run(&batch);
+        CHECK(rc == -EMFILE, "%s: %d", models[m]->name, rc);
+        lanes_batch_close(&batch);
+    }
+}
+
+/* ---- the loop by itself ---- */
+
+static int fired[200], n_fired;
+
+struct numbered {
+    struct lanes_timer timer;
+    int number;
+};
+
+static void note(struct lanes_timer *timer)
+{
+    fired[n_fired++] = ((struct numbered *)timer)->number;
+}
+
+static void check_timers(void)
+{
+    static struct numbered timers[200];
+    struct lanes_loop loop;
+    int64_t start = lanes_clock_now() + LANES_MS;
+
+    CHECK(lanes_loop_open(&loop) == 0, "loop");
+    for (int n = 0; n < 200; n++) {
+        int number = n * 77 % 200; /* every number once, out of order */
+
+        timers[n] = (struct numbered){{.fire = note}, number};
+        lanes_loop_set_timer(&loop, &timers[n].timer,
+                             start + number * LANES_MS / 20);
+    }
+    for (int n = 0; n < 200; n++)
+        if (timers[n].number % 10 == 3)
+            lanes_loop_clear_timer(&loop, &timers[n].timer);
+        else if (timers[n].number % 10 == 4) /* from late to first */
+            lanes_loop_set_timer(&loop, &timers[n].timer, start - LANES_MS / 2);
+    while (loop.n_timers > 0)
+        CHECK(lanes_loop_step(&loop, 1000) == 0, "step");
+    CHECK(n_fired == 180, "%d fired", n_fired);
+    for (int n = 21; n < n_fired; n++)
+        CHECK(fired[n] > fired[n - 1], "timer %d after %d", fired[n],
+              fired[n - 1]);
+    lanes_loop_close(&loop);
+}
+
+static void count_ready(void *ctx, int fd, uint32_t events)
+{
+    char byte;
+
+    (void)events;
+    (void)!read(fd, &byte, 1);
+    ++*(int *)ctx;
+}
+
+/* A descriptor left and taken up again, and a number used by another file. */
+static void check_watches(void)
+{
+    struct lanes_loop loop;
+    int ends[2], n = 0;
+
+    CHECK(lanes_loop_open(&loop) == 0, "loop");
+    for (int round = 1; round <= 2; round++) {
+        CHECK(pipe(ends) == 0, "pipe");
+        lanes_loop_forget(&loop, ends[0]);
+        CHECK(lanes_loop_watch(&loop, ends[0], EPOLLIN, count_ready, &n) == 0,
+              "watch");
+        (void)!write(ends[1], "abc", 3);
+        lanes_loop_step(&loop, 1000);
+        CHECK(n == 3 * round - 2, "%d", n);
+        lanes_loop_unwatch(&loop, ends[0]);
+        lanes_loop_step(&loop, 0); /* unwatched: dropped from epoll */
+        lanes_loop_step(&loop, 0);
+        CHECK(n == 3 * round - 2, "%d", n);
+        CHECK(lanes_loop_watch(&loop, ends[0], EPOLLIN, count_ready, &n) == 0,
+              "watch again");
+        lanes_loop_step(&loop, 1000);
+        lanes_loop_step(&loop, 1000);
+        CHECK(n == 3 * round, "%d", n);
+        close(ends[0]); /* without a word to the loop */
+        close(ends[1]);
+    }
+    lanes_loop_close(&loop);
+}
+
+int main(void)
+{
+    int port;
+    pid_t origin = origin_start(&port);
+
+    point_urls(port, NULL);
+    check_timers();
+    check_watches();
+    check_grid();
+    check_silence(port);
+    check_stop(port);
+    check_failing_open();
+    check_killed(RAISE, SIGKILL);
+    check_killed(RAISE, SIGTERM);
+    check_killed(EXIT, 7);
+    check_grid(); /* all again, after all that */
+    kill(origin, SIGKILL);
+    waitpid(origin, NULL, 0);
+    printf("driver: %d checks, %d failed\n", n_checks, n_failed);
+    return n_failed > 0;
+}
