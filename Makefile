@@ -8,6 +8,8 @@ PY = .venv/bin/python
 DRIVER = tests/driver.c $(filter-out csrc/module.c,$(shell find csrc -name '*.c'))
 SANITIZE = -std=c11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -ffp-contract=off -Wall -Wextra -Werror -pthread \
            -Icsrc $(LANES_CURL_CFLAGS)
+# Older sanitizers cannot start where addresses are randomised as widely as newer kernels do.
+PLAIN = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 LIBS = $(or $(LANES_CURL_LIBS),-lcurl) -lz
 
 .PHONY: help compare test build bench lint sanitize sanitize-address sanitize-thread clean
@@ -39,12 +41,12 @@ sanitize: sanitize-address sanitize-thread ## the native engine under ASan, LSan
 sanitize-address: build
 	@mkdir -p build
 	$(CC) $(SANITIZE) -fsanitize=address,undefined -fno-sanitize-recover=all $(DRIVER) $(LIBS) -o build/driver-address
-	ASAN_OPTIONS=detect_leaks=1 build/driver-address
+	ASAN_OPTIONS=detect_leaks=1 $(PLAIN) build/driver-address
 
 sanitize-thread: build
 	@mkdir -p build
 	$(CC) $(SANITIZE) -fsanitize=thread $(DRIVER) $(LIBS) -o build/driver-thread
-	TSAN_OPTIONS=halt_on_error=1 build/driver-thread
+	TSAN_OPTIONS=halt_on_error=1 $(PLAIN) build/driver-thread
 
 clean: ## remove all that was made here
 	rm -rf .venv .venv-3* build dist python/*.egg-info python/lanes/_core*.so .mypy_cache .pytest_cache .ruff_cache
