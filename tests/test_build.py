@@ -179,7 +179,7 @@ def test_set_up_by_root(tmp_path: Path) -> None:
     done = set_up(tmp_path, 0)
     assert done.returncode != 0
     assert (tmp_path / "apt").read_text().splitlines() == [
-        " update -qq",
+        "update -qq",
         "noninteractive install -y --no-install-recommends zlib1g-dev -qq",
     ]
 
