@@ -17,11 +17,24 @@ reasons: dict[str, str] = {}
 
 def run(work: Work, workers: int) -> list[Done]:
     tasks: SimpleQueue[Task] = SimpleQueue()
-    results: SimpleQueue[Done] = SimpleQueue()
+    results: SimpleQueue[Done | Exception] = SimpleQueue()
     for task in work.tasks:
         tasks.put(task)
+    threads: list[threading.Thread] = []
+    try:
+        for _ in range(workers):
+            threads.append(threading.Thread(target=_worker, args=(work, tasks, results)))
+            threads[-1].start()
+        return [_checked(results.get()) for _ in work.tasks]
+    finally:
+        _empty(tasks)  # after Ctrl-C or a failure no worker takes another task
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
 
-    def worker() -> None:
+
+def _worker(work: Work, tasks: SimpleQueue[Task], results: SimpleQueue[Done | Exception]) -> None:
+    try:
         with work.open() as do:
             while True:
                 try:
@@ -29,10 +42,19 @@ def run(work: Work, workers: int) -> list[Done]:
                 except Empty:
                     return
                 results.put(do(task))
+    except Exception as error:
+        results.put(error)
 
-    threads = [threading.Thread(target=worker, name=f"threading/{n}") for n in range(workers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return [results.get() for _ in work.tasks]
+
+def _checked(result: Done | Exception) -> Done:
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def _empty(tasks: SimpleQueue[Task]) -> None:
+    while not tasks.empty():
+        try:
+            tasks.get_nowait()
+        except Empty:
+            return

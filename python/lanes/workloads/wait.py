@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from lanes.types import Outcome, Task
+from lanes.units import in_turn, parse_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +53,10 @@ def _sleep(task: Task) -> Outcome:
 async def _sleep_async(task: Task) -> Outcome:
     await asyncio.sleep(task.args[0] / 1e9)
     return Outcome("ok")
+
+
+def wait(*, tasks: int = 8, duration: str | float | Iterable[str | float] = "50ms") -> Wait:
+    """Timers of one duration, or of several taken in turn; a number is in seconds."""
+    if tasks < 1:
+        raise ValueError(f"{tasks} tasks: there must be at least one")
+    return Wait(tasks, in_turn(duration, parse_duration))

@@ -1,0 +1,19 @@
+"""`futures-threads`: a ThreadPoolExecutor; `map` hands it the tasks one by one."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from lanes.types import Done
+from lanes.work import Work, do_task, start_worker
+
+name = "futures-threads"
+family = "python"
+switching = "the operating system, pre-emptively"
+processors = "1 with a GIL, many without"
+reasons: dict[str, str] = {}
+
+
+def run(work: Work, workers: int) -> list[Done]:
+    with ThreadPoolExecutor(workers, initializer=start_worker, initargs=(work,)) as pool:
+        return list(pool.map(do_task, work.tasks))

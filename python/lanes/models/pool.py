@@ -1,0 +1,46 @@
+"""`multiprocessing-pool`: a Pool; each task is an `apply_async` whose callback collects the result."""
+
+from __future__ import annotations
+
+import multiprocessing
+from multiprocessing.process import BaseProcess
+from queue import Empty, SimpleQueue
+
+from lanes import children
+from lanes.types import Done
+from lanes.work import Work, do_task
+
+name = "multiprocessing-pool"
+family = "python"
+switching = "the operating system, pre-emptively"
+processors = "many"
+reasons: dict[str, str] = {}
+start_method = children.start_method
+
+
+def run(work: Work, workers: int) -> list[Done]:
+    results: SimpleQueue[Done | BaseException] = SimpleQueue()
+    others = set(multiprocessing.active_children())
+    with children.context().Pool(workers, children.start_process, (work,)) as pool:
+        crew = set(multiprocessing.active_children()) - others
+        for task in work.tasks:
+            pool.apply_async(do_task, (task,), callback=results.put, error_callback=results.put)
+        done = [_next(results, crew) for _ in work.tasks]
+        pool.close()
+        pool.join()
+    return done
+
+
+def _next(results: SimpleQueue[Done | BaseException], crew: set[BaseProcess]) -> Done:
+    """The next result. A Pool replaces a worker that dies and says nothing: its task would be waited for for ever."""
+    while True:
+        try:
+            result = results.get(timeout=0.1)
+        except Empty:
+            for process in crew:
+                if process.exitcode is not None:
+                    raise RuntimeError(children.last_words(process)) from None
+            continue
+        if isinstance(result, BaseException):
+            raise result
+        return result

@@ -1,0 +1,94 @@
+"""Sizes, durations and rates as people write them: "64KiB", "50ms", "10MiB/s"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_SIZES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_DURATIONS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9}
+_QUANTITY = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-zµ]*)", re.IGNORECASE | re.ASCII)
+
+_LARGEST = 2**53
+"""No size or duration is larger: both must pass through C and through JSON unharmed (9 PB, or 104 days)."""
+
+_SIZE = "a size is a number of bytes, or one followed by B, kB, MB, GB, KiB, MiB or GiB"
+_DURATION = "a duration is a number of seconds, or one followed by ns, us, ms, s or min"
+_RATE = "a rate is a number of bytes per second, or a size followed by /s, such as 10MiB/s"
+
+
+def parse_size(size: str | float) -> int:
+    """Bytes from "64KiB", "1MB", "100" or a number of bytes."""
+    return _whole(size, _SIZES, 1, _SIZE)
+
+
+def parse_duration(duration: str | float) -> int:
+    """Nanoseconds from "50ms", "1.5s", "10us" or a number of seconds."""
+    return _whole(duration, _DURATIONS, 10**9, _DURATION)
+
+
+def parse_rate(rate: str | float) -> int:
+    """Bytes per second, at least one, from "10MiB/s" or a number."""
+    parsed = _whole(rate.strip().removesuffix("/s") if isinstance(rate, str) else rate, _SIZES, 1, _RATE)
+    if parsed == 0:
+        raise ValueError(f"{rate!r} is no rate: it must be at least one byte per second")
+    return parsed
+
+
+def in_turn(values: str | float | Iterable[str | float], parse: Callable[[str | float], T]) -> tuple[T, ...]:
+    """Every one of "1s", "300ms,200ms" or a list of such, parsed."""
+    if isinstance(values, str):
+        values = values.split(",")
+    elif isinstance(values, (int, float)):
+        values = (values,)
+    parsed = tuple(parse(value) for value in values)
+    if not parsed:
+        raise ValueError("an empty list: give one value, or several to be used in turn")
+    return parsed
+
+
+def format_size(size: float) -> str:
+    """64 KiB, 1.5 MiB."""
+    return _formatted(size, {"GiB": 2**30, "MiB": 2**20, "KiB": 2**10}, "B")
+
+
+def format_duration(ns: float) -> str:
+    """50 ms, 1.24 s."""
+    return _formatted(ns, {"s": 10**9, "ms": 10**6, "us": 10**3}, "ns")
+
+
+def format_rate(rate: float) -> str:
+    """10 MiB/s."""
+    return f"{format_size(rate)}/s"
+
+
+def _whole(value: str | float, units: Mapping[str, int], plain: int, allowed: str) -> int:
+    """The number of smallest units nearest to what was written; `plain` is the unit of a bare number."""
+    try:
+        if isinstance(value, str):
+            match = _QUANTITY.fullmatch(value.strip())
+            if match is None:
+                raise ValueError
+            number, unit = match.groups()
+            exact = Fraction(number) * (units[unit.lower()] if unit else plain)
+        else:
+            exact = Fraction(value) * plain
+        # Fraction cannot hold infinity or a NaN and says so.
+    except (ValueError, KeyError, OverflowError, TypeError):
+        raise ValueError(f"{value!r} does not parse: {allowed}") from None
+    if not 0 <= exact <= _LARGEST:
+        raise ValueError(f"{value!r} is {'negative' if exact < 0 else 'too large'}: {allowed}")
+    return round(exact)
+
+
+def _formatted(number: float, units: Mapping[str, int], smallest: str) -> str:
+    """Three significant digits in the largest unit that leaves at least one before the point."""
+    for unit, factor in units.items():
+        if number >= factor:
+            scaled = number / factor
+            return f"{scaled:.3g} {unit}" if scaled < 999.5 else f"{scaled:.0f} {unit}"
+    return f"{number:.3g} {smallest}" if number < 999.5 else f"{number:.0f} {smallest}"

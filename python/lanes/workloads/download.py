@@ -1,0 +1,183 @@
+"""`download`: each task is one HTTP GET, read to its end.
+
+Its value is the HTTP status, the number of bytes and the CRC-32 of the body as it came over the wire: nothing is
+decompressed. Any status is a good outcome; a failure is one of the classes below, the same words on every client.
+The two interpreted clients live beside this file, the one in C in csrc/workloads/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
+from urllib.parse import urlsplit
+
+from lanes.types import Outcome, Task
+from lanes.units import in_turn, parse_duration, parse_rate, parse_size
+
+if TYPE_CHECKING:
+    from lanes.origin import Origin
+
+ERRORS = {
+    "DNSError": "the host has no address",
+    "ConnectError": "refused, or not to be reached",
+    "ConnectTimeout": "no connection, TLS included, in time",
+    "TLSError": "the certificate or the handshake was bad",
+    "ReadTimeout": "connected, and then silent for too long",
+    "ConnectionReset": "reset, or closed before the first byte of a response",
+    "ProtocolError": "what came was not HTTP",
+    "PartialBody": "the body ended early",
+    "TooManyRedirects": "more than ten redirects",
+    "UnsafeRedirect": "a redirect to something else than http or https",
+    "DownloadError": "anything else",
+}
+"""The error classes of a download."""
+
+MAX_REDIRECTS = 10
+HEADERS = {"User-Agent": "lanes", "Accept": "*/*", "Accept-Encoding": "identity"}
+"""What every client sends, so that all are served the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """`count` downloads from these URLs in turn or, without any, from an origin of our own.
+
+    The origin's answers have `sizes` and `latencies_ns` in turn, each at `rate` bytes per second (None: unlimited).
+    A task's text is its URL; its arguments are the connect and the read time-out in nanoseconds, the latter for each
+    wait for data rather than for the whole, and whether proxies named in the environment are used.
+    """
+
+    name: ClassVar[str] = "download"
+    default_workers: ClassVar[int] = 4
+
+    urls: tuple[str, ...]
+    count: int
+    sizes: tuple[int, ...] = ()
+    latencies_ns: tuple[int, ...] = ()
+    rate: int | None = None
+    connect_timeout_ns: int = 10 * 10**9
+    read_timeout_ns: int = 30 * 10**9
+    proxies: bool = True
+    origin: Origin | None = field(default=None, compare=False, repr=False)
+    """The origin that serves this, while it does; it stays behind when the workload travels to another process."""
+
+    @property
+    def params(self) -> dict[str, object]:
+        if self.proxies:
+            return {"urls": list(self.urls)}
+        return {"size": list(self.sizes), "latency_s": [ns / 1e9 for ns in self.latencies_ns], "rate": self.rate}
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Until it is served, a workload without URLs has tasks without text."""
+        urls = self.urls or ("",)
+        args = (self.connect_timeout_ns, self.read_timeout_ns, int(self.proxies))
+        return tuple(Task(n, urls[n % len(urls)], args) for n in range(self.count))
+
+    @contextmanager
+    def serve(self) -> Iterator[Self]:
+        if self.urls:
+            yield self
+            return
+        from lanes.origin import Origin
+
+        with Origin() as origin:
+            urls = (
+                origin.url(
+                    size=self.sizes[n % len(self.sizes)],
+                    seed=n,
+                    latency_s=self.latencies_ns[n % len(self.latencies_ns)] / 1e9,
+                    rate=self.rate,
+                )
+                for n in range(self.count)
+            )
+            yield replace(self, urls=tuple(urls), origin=origin)
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[Task], Outcome]]:
+        from lanes.workloads import download_requests
+
+        with download_requests.client(self.proxies) as get:
+            yield get
+
+    @asynccontextmanager
+    async def open_async(self) -> AsyncIterator[Callable[[Task], Awaitable[Outcome]]]:
+        from lanes.workloads import download_aiohttp
+
+        async with download_aiohttp.client(self.proxies) as get:
+            yield get
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        return type(self), tuple(getattr(self, each.name) for each in fields(self) if each.name != "origin")
+
+
+Classes: TypeAlias = tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]
+"""Exceptions of a client and the error class each stands for, the more telling ones first."""
+
+
+def first_class(error: BaseException, classes: Classes) -> str:
+    """The first of the classes that the error, or anything it was made from, belongs to."""
+    found = tuple(causes(error))
+    for kinds, word in classes:
+        if any(isinstance(cause, kinds) for cause in found):
+            return word
+    return "DownloadError"
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception and all that it was made from: libraries wrap what went wrong several layers deep."""
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting:
+        cause = waiting.pop(0)
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+
+
+def download(
+    urls: str | Iterable[str] | None = None,
+    *,
+    tasks: int | None = None,
+    size: str | float | Iterable[str | float] = "64KiB",
+    latency: str | float | Iterable[str | float] = "50ms",
+    rate: str | float | None = None,
+) -> Download:
+    """Downloads of these URLs, in turn when there are more tasks; or from the embedded origin.
+
+    Size (bytes), latency before the first byte (seconds) and rate (bytes per second) are the origin's, as text or as
+    numbers; several sizes and latencies are taken in turn.
+    """
+    if urls is not None:
+        listed = tuple(map(check_url, (urls,) if isinstance(urls, str) else urls))
+        if not listed:
+            raise ValueError("no URLs: give at least one, or leave them out to use the embedded origin")
+        return Download(listed, len(listed) if tasks is None else _at_least_one(tasks))
+    return Download(
+        (),
+        8 if tasks is None else _at_least_one(tasks),
+        in_turn(size, parse_size),
+        in_turn(latency, parse_duration),
+        None if rate is None else parse_rate(rate),
+        proxies=False,
+    )
+
+
+def check_url(url: str) -> str:
+    """The URL itself if all clients can be given it."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bad port, or brackets around what is no address
+        good = False
+    if not good or any(c.isspace() or not c.isprintable() for c in url):
+        raise ValueError(f"{url!r} is no URL to download: it must be http://host/... or https://..., without spaces")
+    return url
+
+
+def _at_least_one(tasks: int) -> int:
+    if tasks < 1:
+        raise ValueError(f"{tasks} tasks: there must be at least one")
+    return tasks
