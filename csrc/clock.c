@@ -18,6 +18,11 @@ int64_t lanes_clock_now(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t lanes_clock_tick(void)
+{
+    return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
 int64_t lanes_clock_cpu(void)
 {
     return read_clock(CLOCK_THREAD_CPUTIME_ID);

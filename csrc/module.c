@@ -35,9 +35,12 @@ static const struct lanes_workload *const workloads[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+#define N_STATUSES (LANES_KILLED + 1)
+
 struct state {
-    PyTypeObject *records_type; /* owned */
-    PyTypeObject *worker_type;  /* owned */
+    PyTypeObject *records_type;     /* owned */
+    PyTypeObject *worker_type;      /* owned */
+    PyObject *statuses[N_STATUSES]; /* owned: their words */
 };
 
 static struct state *state_of(PyObject *module)
@@ -161,39 +164,66 @@ static int parse_input(PyObject *item, const struct lanes_workload *workload,
 
 /* ---- Python out: a record per task ---- */
 
-static PyObject *values_of(const struct lanes_task *task)
+/* Put the n values at the end of a new tuple; steals them, NULLs included. */
+static PyObject *tuple_of(Py_ssize_t n, PyObject *const *values)
 {
-    PyObject *values = PyTuple_New(task->n_values);
+    PyObject *tuple = PyTuple_New(n);
+    bool whole = tuple != NULL;
 
-    for (int n = 0; values != NULL && n < task->n_values; n++) {
-        PyObject *value = PyLong_FromLongLong(task->values[n]);
-
-        if (value == NULL)
-            Py_CLEAR(values);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        whole = whole && values[i] != NULL;
+        if (tuple != NULL)
+            PyTuple_SET_ITEM(tuple, i, values[i]);
         else
-            PyTuple_SET_ITEM(values, n, value);
+            Py_XDECREF(values[i]);
     }
-    return values;
+    if (!whole)
+        Py_CLEAR(tuple);
+    return tuple;
 }
 
-static PyObject *record_of(const struct lanes_task *task)
+static PyObject *values_of(const struct lanes_task *task)
 {
-    static const char *const words[] = {"pending", "ok", "failed", "killed"};
-    const struct lanes_span *span = &task->span;
-    bool failed = task->status >= LANES_FAILED;
-    const char *text = failed ? task->failure->text : "";
-    PyObject *values = values_of(task);
-    PyObject *detail;
+    PyObject *values[LANES_VALUES];
 
-    if (values == NULL)
-        return NULL;
-    /* The text may have been cut within a character. */
-    detail = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
-    return Py_BuildValue("(szNNiiiiLLLL)", words[task->status],
-                         failed ? task->failure->kind : NULL, detail, values,
-                         (int)atomic_load(&task->owner) - 1, span->thread,
-                         span->process, span->processor, span->claimed,
-                         span->started, span->finished, span->cpu);
+    for (int n = 0; n < task->n_values; n++)
+        values[n] = PyLong_FromLongLong(task->values[n]);
+    return tuple_of(task->n_values, values);
+}
+
+static PyObject *failure_kind(const struct lanes_task *task)
+{
+    return task->status >= LANES_FAILED
+               ? PyUnicode_FromString(task->failure->kind)
+               : Py_NewRef(Py_None);
+}
+
+/* The text may have been cut within a character. */
+static PyObject *failure_text(const struct lanes_task *task)
+{
+    const char *text = task->status >= LANES_FAILED ? task->failure->text : "";
+
+    return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+}
+
+static PyObject *record_of(struct state *state, const struct lanes_task *task)
+{
+    const struct lanes_span *span = &task->span;
+
+    return tuple_of(12, (PyObject *[]){
+                            Py_NewRef(state->statuses[task->status]),
+                            failure_kind(task),
+                            failure_text(task),
+                            values_of(task),
+                            PyLong_FromLong(atomic_load(&task->owner) - 1),
+                            PyLong_FromLong(span->thread),
+                            PyLong_FromLong(span->process),
+                            PyLong_FromLong(span->processor),
+                            PyLong_FromLongLong(span->claimed),
+                            PyLong_FromLongLong(span->started),
+                            PyLong_FromLongLong(span->finished),
+                            PyLong_FromLongLong(span->cpu),
+                        });
 }
 
 /* ---- Records: what came of a run ---- */
@@ -228,7 +258,8 @@ static PyObject *records_item(PyObject *self, Py_ssize_t index)
         PyErr_SetString(PyExc_IndexError, "there is no such task");
         return NULL;
     }
-    return record_of(&records->batch.tasks[index]);
+    return record_of(PyType_GetModuleState(Py_TYPE(self)),
+                     &records->batch.tasks[index]);
 }
 
 static PyType_Slot records_slots[] = {
@@ -468,7 +499,9 @@ static PyObject *worker_do(struct worker *self, PyObject *item, bool release)
         do_released(self, task);
     else
         do_held(self, task);
-    return PyErr_Occurred() ? NULL : record_of(task);
+    if (PyErr_Occurred())
+        return NULL;
+    return record_of(PyType_GetModuleState(Py_TYPE((PyObject *)self)), task);
 }
 
 static PyObject *worker_run(PyObject *op, PyObject *const *args,
@@ -625,6 +658,19 @@ static int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
     return *type != NULL ? PyModule_AddType(module, *type) : -1;
 }
 
+static int add_statuses(struct state *state)
+{
+    static const char *const words[N_STATUSES] = {"pending", "ok", "failed",
+                                                  "killed"};
+
+    for (int n = 0; n < N_STATUSES; n++) {
+        state->statuses[n] = PyUnicode_InternFromString(words[n]);
+        if (state->statuses[n] == NULL)
+            return -1;
+    }
+    return 0;
+}
+
 static int exec_module(PyObject *module)
 {
     struct state *state = state_of(module);
@@ -639,6 +685,8 @@ static int exec_module(PyObject *module)
         return -1;
     if (add_type(module, &worker_spec, &state->worker_type) < 0)
         return -1;
+    if (add_statuses(state) < 0)
+        return -1;
     return add_registries(module);
 }
 
@@ -648,6 +696,8 @@ static int traverse_module(PyObject *module, visitproc visit, void *arg)
 
     Py_VISIT(state->records_type);
     Py_VISIT(state->worker_type);
+    for (int n = 0; n < N_STATUSES; n++)
+        Py_VISIT(state->statuses[n]);
     return 0;
 }
 
@@ -657,6 +707,8 @@ static int clear_module(PyObject *module)
 
     Py_CLEAR(state->records_type);
     Py_CLEAR(state->worker_type);
+    for (int n = 0; n < N_STATUSES; n++)
+        Py_CLEAR(state->statuses[n]);
     return 0;
 }
 

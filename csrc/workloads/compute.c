@@ -26,8 +26,10 @@ static bool spent(struct stint *stint, int64_t steps)
     stint->fuel -= steps;
     if (stint->fuel > 0)
         return false;
-    stint->fuel = FUEL;
+    /* Given up for good: without fuel every further step ends here again. */
     stint->given_up = lanes_worker_stopping(stint->worker);
+    if (!stint->given_up)
+        stint->fuel = FUEL;
     return stint->given_up;
 }
 

@@ -233,7 +233,7 @@ static void start(struct lanes_flight *flight, size_t place,
         flight->landed(flight, place);
         return;
     }
-    due = lanes_clock_now() + lanes_transfer_patience(transfer);
+    due = lanes_clock_tick() + lanes_transfer_patience(transfer);
     if (swarm->silent.place == 0 || swarm->silent.due > due)
         lanes_loop_set_timer(flight->loop, &swarm->silent, due);
 }

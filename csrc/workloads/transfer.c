@@ -49,7 +49,7 @@ static size_t take_body(char *bytes, size_t one, size_t n, void *arg)
     transfer->crc =
         (uint32_t)crc32(transfer->crc, (const Bytef *)bytes, (uInt)n);
     transfer->size += (int64_t)n;
-    transfer->heard = lanes_clock_now();
+    transfer->heard = lanes_clock_tick();
     return n;
 }
 
@@ -61,7 +61,7 @@ static int note_connected(void *arg, char *to, char *from, int to_port,
 
     (void)to, (void)from, (void)to_port, (void)from_port;
     transfer->connected = true;
-    transfer->heard = lanes_clock_now();
+    transfer->heard = lanes_clock_tick();
     return CURL_PREREQFUNC_OK;
 }
 
@@ -102,6 +102,7 @@ static void set_options(struct lanes_transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->words);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, note_connected);
@@ -146,19 +147,22 @@ void lanes_transfer_begin(struct lanes_transfer *transfer,
     transfer->size = 0;
     transfer->crc = 0;
     transfer->connected = false;
-    transfer->heard = lanes_clock_now();
+    transfer->heard = lanes_clock_tick();
     transfer->words[0] = '\0';
     curl_easy_setopt(easy, CURLOPT_URL, task->input.text);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(args[CONNECT_TIMEOUT_NS] / LANES_MS));
-    /* NULL: as the environment says; empty: none, whatever it says. */
-    curl_easy_setopt(easy, CURLOPT_PROXY, args[USE_PROXY] ? NULL : "");
+    if (transfer->use_proxy != (args[USE_PROXY] != 0)) {
+        transfer->use_proxy = args[USE_PROXY] != 0;
+        /* NULL: as the environment says; empty: none, whatever it says. */
+        curl_easy_setopt(easy, CURLOPT_PROXY, transfer->use_proxy ? NULL : "");
+    }
 }
 
 int64_t lanes_transfer_patience(const struct lanes_transfer *transfer)
 {
     int64_t limit = transfer->task->input.args[READ_TIMEOUT_NS];
-    int64_t left = transfer->heard + limit - lanes_clock_now();
+    int64_t left = transfer->heard + limit - lanes_clock_tick();
 
     if (left > 0)
         return left;

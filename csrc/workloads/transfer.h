@@ -17,6 +17,7 @@ struct lanes_transfer {
     uint32_t crc;            /* CRC-32 of them */
     int64_t heard;           /* when it began, connected, or last got bytes */
     bool connected;
+    bool use_proxy; /* as the handle stands */
     char words[CURL_ERROR_SIZE];
 };
 
