@@ -1,0 +1,69 @@
+"""lanes runs one workload on every concurrency model, Python's own and native ones, side by side.
+
+>>> import lanes
+>>> result = lanes.compare(lanes.download(tasks=8, latency="50ms"))
+>>> print(result)
+>>> result["native-epoll"].speedup
+
+What a workload needs is imported when it is first asked for, so that `import lanes` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+# Not lazily: modules of these names would take the place of the functions when they are imported later.
+from lanes.compare import Comparison, Difference, Distance, Row, Step, compare
+from lanes.run import run
+from lanes.types import Outcome, Run, Span, Task
+
+if TYPE_CHECKING:
+    from lanes.workloads.compute import compute
+    from lanes.workloads.download import download
+    from lanes.workloads.wait import wait
+
+    __version__: str
+
+__all__ = [
+    "Comparison",
+    "Difference",
+    "Distance",
+    "Outcome",
+    "Row",
+    "Run",
+    "Span",
+    "Step",
+    "Task",
+    "__version__",
+    "compare",
+    "compute",
+    "download",
+    "run",
+    "wait",
+]
+
+
+def __getattr__(name: str) -> object:
+    value: object
+    if name in ("compute", "download", "wait"):
+        value = getattr(import_module(f"lanes.workloads.{name}"), name)
+    elif name == "__version__":
+        value = _version()
+    else:
+        raise AttributeError(f"module 'lanes' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("gil-lanes")
+    except PackageNotFoundError:  # run from a source tree that nobody installed
+        return "0+unknown"

@@ -1,0 +1,138 @@
+"""Whether this machine lets a run have the threads, processes and descriptors that it will need.
+
+Asked before anything is started: half-way through, running out looks like the fault of the model. What a model needs
+was found by lowering RLIMIT_NOFILE until it failed, and is rounded up; what is already in use is counted.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from lanes.types import Workload
+
+_SPARE = 16
+"""Threads and descriptors that a run needs whatever its workers: queues, wake-ups, a manager thread."""
+
+
+class _Need(NamedTuple):
+    """What one worker of a model costs: threads or processes; descriptors of the process that runs the model,
+    always and when the workers download (where the body is C, libcurl has its wake-ups and its resolver)."""
+
+    tasks: int = 0
+    descriptors: int = 0
+    downloading: int = 0
+
+
+_NEEDS = {
+    "threading": _Need(tasks=1, downloading=4),
+    "futures-threads": _Need(tasks=1, downloading=4),
+    "multiprocessing": _Need(tasks=1, descriptors=3),
+    "multiprocessing-pool": _Need(tasks=1, descriptors=2),
+    "futures-processes": _Need(tasks=1, descriptors=2),
+    "asyncio": _Need(downloading=1),
+    "native-pthreads": _Need(tasks=1, downloading=4),
+    "native-fork": _Need(tasks=1, descriptors=1),
+    "native-epoll": _Need(downloading=1),
+}
+
+
+class _Limit(NamedTuple):
+    """A limit as the kernel states it, how much of it is in use, and how it is raised."""
+
+    name: str
+    most: int
+    used: int
+    remedy: str
+
+
+def check(model: str, workload: Workload, workers: int) -> None:
+    """Raise ValueError, naming the limit, when it leaves no room for that many workers."""
+    need = _NEEDS.get(model, _Need())
+    if need.tasks:
+        _fit(model, workers, workers * need.tasks + _SPARE, "threads or processes", _task_limits())
+    descriptors = workers * need.descriptors
+    if workload.name == "download":
+        # There are no more connections than tasks; one each is at the origin, too.
+        descriptors += min(workers, len(workload.tasks)) * need.downloading
+    if descriptors:
+        _fit(model, workers, descriptors + _SPARE, "descriptors", _descriptor_limits())
+
+
+def _fit(model: str, workers: int, needed: int, what: str, limits: Iterator[_Limit]) -> None:
+    for limit in limits:
+        if limit.used + needed > limit.most:
+            raise ValueError(
+                f"{model} with {workers} workers needs about {needed} {what}, but {limit.name} is {limit.most}"
+                f" and {limit.used} are in use: take fewer workers, or raise it with {limit.remedy}"
+            )
+
+
+def _descriptor_limits() -> Iterator[_Limit]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY:
+        yield _Limit("RLIMIT_NOFILE", soft, len(os.listdir("/proc/self/fd")), f"ulimit -n {_up_to(hard)}")
+
+
+def _task_limits() -> Iterator[_Limit]:
+    """The kernel counts threads and processes alike, and calls both tasks or pids."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    if soft != resource.RLIM_INFINITY and os.getuid() != 0:  # which does not bind root
+        yield _Limit("RLIMIT_NPROC", soft, _tasks_of_user(), f"ulimit -u {_up_to(hard)}")
+    everyone = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
+    for name in ("threads-max", "pid_max"):
+        most = _number(Path("/proc/sys/kernel", name))
+        if most is not None:
+            yield _Limit(f"kernel.{name}", most, everyone, f"sysctl kernel.{name}=NUMBER")
+    for directory in _pids_groups(Path("/proc/self")):
+        most, used = _number(directory / "pids.max"), _number(directory / "pids.current")
+        if most is not None and used is not None:
+            yield _Limit(f"pids.max of {directory}", most, used, "the container's pids limit, or systemd's TasksMax")
+
+
+def _up_to(hard: int) -> str:
+    return "NUMBER" if hard == resource.RLIM_INFINITY else f"NUMBER, up to {hard}"
+
+
+def _tasks_of_user() -> int:
+    """The threads of all processes of this user."""
+    count = 0
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        except OSError:  # it has just ended
+            continue
+        if int(fields["Uid"].split()[0]) == os.getuid():
+            count += int(fields["Threads"])
+    return count
+
+
+def _pids_groups(proc: Path) -> Iterator[Path]:
+    """The directories of this process's control group, and of all above it, in each hierarchy that may limit pids."""
+    try:
+        mounts = [line.split() for line in (proc / "mountinfo").read_text().splitlines()]
+        groups = [line.split(":", 2) for line in (proc / "cgroup").read_text().splitlines()]
+    except OSError:
+        return
+    for fields in mounts:
+        root, mount = fields[3:5]
+        kind, _, options = fields[fields.index("-") + 1 :][:3]
+        for _, controllers, path in groups:
+            unified = kind == "cgroup2" and not controllers
+            if not unified and not (kind == "cgroup" and "pids" in options.split(",") and controllers == "pids"):
+                continue
+            # In a container the mount may show only a subtree, and the path may be that of the host.
+            inside = os.path.relpath(path, root) if os.path.commonpath([path, root]) == root else "."
+            group = Path(os.path.normpath(Path(mount, inside)))
+            yield from (each for each in (group, *group.parents) if each.is_relative_to(mount))
+
+
+def _number(path: Path) -> int | None:
+    """The number in a file; None where there is none, or it says "max"."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None

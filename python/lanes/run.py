@@ -1,0 +1,144 @@
+"""One execution of a workload by one model, in the calling process.
+
+Everything a run may need is checked, served and imported before its clock starts, so that what is timed is the model:
+the start of its workers, the work, and their end.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from lanes import limits, models
+from lanes.types import BODIES, Done, Model, Run, Span, Workload
+from lanes.work import Work
+
+
+def run(workload: Workload, model: str, body: str | None = None, workers: int | None = None) -> Run:
+    """Run all tasks of `workload` once on `model` and return what came of it.
+
+    body:    "python" (the default), "held" or "released" for a Python model; native models have one of their own.
+    workers: threads, processes or tasks in flight; the workload's own default when left out.
+
+    Raises ValueError for what does not exist, makes no sense or is more than the limits of this machine allow.
+    """
+    column, body = choose(model, body)
+    workers = crew(workload, column, workers)
+    with workload.serve() as served:
+        if column.name == "asyncio" and _inside_loop():
+            # A notebook runs a loop already, and asyncio refuses a second one on the same thread.
+            from lanes import sample  # which imports this module
+
+            return sample.take(served, column.name, body, workers)
+        return execute(served, column, body, workers)
+
+
+def choose(model: str, body: str | None) -> tuple[Model, str | None]:
+    """The column of this name and the body to run on it; ValueError when there is no such cell."""
+    column = models.load(model)
+    if column.family == "native":
+        if body is not None:
+            raise ValueError(f"{model} has a body of its own, in C without the GIL: leave out body={body!r}")
+        return column, None
+    body = "python" if body is None else body
+    if body not in BODIES:
+        raise ValueError(f"unknown body {body!r}; choose from {', '.join(BODIES)}")
+    if reason := column.reasons.get(body):
+        raise ValueError(f"{model} with body {body!r} makes no sense: {reason}")
+    return column, body
+
+
+def crew(workload: Workload, column: Model, workers: int | None) -> int:
+    """How many workers a run has: as asked, else the workload's default; one where nobody ever switches."""
+    workers = workload.default_workers if workers is None else workers
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, not {workers}")
+    if column.switching == "nobody":
+        return 1
+    limits.check(column.name, workload, workers)
+    return workers
+
+
+def execute(workload: Workload, column: Model, body: str | None, workers: int) -> Run:
+    """Run a workload that is served already; nothing is checked any more."""
+    work = Work(workload, body or "released")
+    method: Callable[[], str] | None = getattr(column, "start_method", None)
+    start_method = method() if method else None
+    _warm_up(work, column)
+    cpu_before = _cpu_s()
+    began_ns = time.monotonic_ns()
+    finished = column.run(work, workers)
+    ended_ns = time.monotonic_ns()
+    cpu_s = _cpu_s() - cpu_before
+    done = _in_order(finished, len(work.tasks), column.name)
+    return Run(
+        workload=workload.name,
+        model=column.name,
+        body=body,
+        workers=workers,
+        outcomes=tuple(each.outcome for each in done),
+        spans=_number_lanes([each.span for each in done]),
+        began_ns=began_ns,
+        ended_ns=ended_ns,
+        cpu_s=cpu_s,
+        start_method=start_method,
+    )
+
+
+def _inside_loop() -> bool:
+    """Whether this thread is running an asyncio loop."""
+    import asyncio  # the model needs it in any case; `import lanes` does not
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _warm_up(work: Work, column: Model) -> None:
+    """Open and close the interpreted body once: the libraries it imports are not the model's time.
+
+    Forked workers inherit what is imported here. C bodies import nothing, and libcurl must not be touched before a
+    fork.
+    """
+    if work.body != "python" or column.family != "python":
+        return
+    if column.name != "asyncio":
+        with work.open():
+            return
+    import asyncio
+
+    async def open_and_close() -> None:
+        async with work.open_async():
+            pass
+
+    asyncio.run(open_and_close())
+
+
+def _cpu_s() -> float:
+    """CPU seconds, user and system, of this process and of the children it has reaped."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def _in_order(finished: Iterable[Done], count: int, model: str) -> list[Done]:
+    """What a model handed back, in the order of the tasks; each must be there exactly once."""
+    done = sorted(finished, key=lambda each: each.task)
+    if [each.task for each in done] != list(range(count)):
+        raise RuntimeError(f"{model} did not give back each of {count} tasks exactly once")
+    return done
+
+
+def _number_lanes(spans: Sequence[Span]) -> tuple[Span, ...]:
+    """The same spans with their workers numbered from 0 in the order in which they first started a task.
+
+    A worker is a process, a thread and a place on it: pools do not number their workers, and two processes may both
+    call theirs 0.
+    """
+    lanes: dict[tuple[int, int, int], int] = {}
+    for span in sorted(spans, key=lambda span: span.started_ns):
+        lanes.setdefault((span.process_id, span.thread_id, span.worker), len(lanes))
+    return tuple(replace(span, worker=lanes[span.process_id, span.thread_id, span.worker]) for span in spans)

@@ -1,0 +1,109 @@
+"""A run in a fresh process, so that no model inherits threads, memory or warm caches from the one before.
+
+The job and the answer travel through two memory files that only these two processes hold: whatever the work prints
+cannot corrupt them, and a process that dies half-way leaves an empty answer instead of a reader that waits. The child
+leads a session of its own. Ctrl-C therefore reaches the parent alone, which then kills the whole group; and when the
+parent is killed itself, the kernel kills the child, and the child's workers as they die with their parent.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from typing import BinaryIO, TypeAlias
+
+from lanes import _core, models
+from lanes.run import execute
+from lanes.types import Run, Workload
+
+Job: TypeAlias = tuple[Workload, str, str | None, int]
+Answer: TypeAlias = Run | tuple[str, str]
+"""A run, or the type and the text of the error that prevented it."""
+
+
+class SampleError(RuntimeError):
+    """The fresh process brought no run; the text says why, in one line."""
+
+
+def take(workload: Workload, model: str, body: str | None, workers: int) -> Run:
+    """Run a served workload once in a fresh process. Whatever ends this call, nothing of that process is left."""
+    with _memory_file("job") as job, _memory_file("answer") as answer:
+        pickle.dump((workload, model, body, workers), job)
+        job.seek(0)
+        status = _finish(_start(job, answer))
+        answer.seek(0)
+        text = answer.read()
+    if status:
+        raise SampleError(_cause_of_death(status))
+    result: Answer = pickle.loads(text)
+    if isinstance(result, Run):
+        return result
+    raise SampleError(": ".join(result))
+
+
+def _memory_file(name: str) -> BinaryIO:
+    return open(os.memfd_create(f"lanes-{name}"), "w+b")
+
+
+def _start(job: BinaryIO, answer: BinaryIO) -> subprocess.Popen[bytes]:
+    """Start a Python that runs `main` on the module path of this process."""
+    job.flush()
+    return subprocess.Popen(
+        # -P: a random.py in the current directory is not part of the sample. Not -m, which would load this module
+        # a second time, under another name.
+        [sys.executable, "-P", "-c", "from lanes.sample import main; main()", str(os.getpid()), str(answer.fileno())],
+        stdin=job,
+        stdout=2,
+        pass_fds=[answer.fileno()],
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+
+
+def _finish(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the child's end, then kill what it may have left behind; negative is the signal that killed it.
+
+    WNOWAIT leaves the child unreaped, so that its process group cannot be anybody else's when it is killed.
+    """
+    try:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return process.returncode
+
+
+def _cause_of_death(status: int) -> str:
+    if status > 0:
+        return f"the process of this sample ended with exit status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:  # a real-time signal
+        name = f"signal {-status}"
+    return f"the process of this sample was killed by {name}"
+
+
+def main() -> None:
+    """The child's side of `take`."""
+    parent, answer = map(int, sys.argv[1:])
+    _core.die_with_parent()
+    if os.getppid() != parent:  # it died before the kernel knew
+        return
+    result = _perform()
+    with open(answer, "wb") as file:
+        pickle.dump(result, file)
+
+
+def _perform() -> Answer:
+    """The run, or what went wrong in one line."""
+    try:
+        job: Job = pickle.load(sys.stdin.buffer)
+        workload, model, body, workers = job
+        return execute(workload, models.load(model), body, workers)
+    except BaseException as error:
+        return type(error).__name__, " ".join(str(error).split())
