@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -123,8 +122,7 @@ def test_sdist_and_wheel(tmp_path: Path) -> None:
     backend = "import sys; from setuptools import build_meta as b; getattr(b, sys.argv[1])(sys.argv[2])"
     done = run(sys.executable, "-c", backend, "build_sdist", tmp_path, cwd=tree, PATH=tmp_path)
     assert done.returncode == 0, done.stderr
-    with tarfile.open(tmp_path / "gil_lanes-0.1.0.tar.gz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    assert run("tar", "-xf", "gil_lanes-0.1.0.tar.gz", cwd=tmp_path).returncode == 0
 
     done = run(
         sys.executable,
