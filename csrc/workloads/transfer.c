@@ -94,6 +94,7 @@ static void set_options(struct lanes_transfer *transfer)
 
     /* No SIGALRM, and 6 system calls a transfer less. */
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_CURLU, transfer->url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
@@ -122,9 +123,10 @@ int lanes_transfer_open(struct lanes_transfer *transfer)
     if (rc < 0)
         return rc;
     memset(transfer, 0, sizeof(*transfer));
+    transfer->url = curl_url();
     transfer->easy = curl_easy_init();
-    if (transfer->easy == NULL) {
-        release_libcurl();
+    if (transfer->url == NULL || transfer->easy == NULL) {
+        lanes_transfer_close(transfer);
         return -ENOMEM;
     }
     set_options(transfer);
@@ -134,6 +136,7 @@ int lanes_transfer_open(struct lanes_transfer *transfer)
 void lanes_transfer_close(struct lanes_transfer *transfer)
 {
     curl_easy_cleanup(transfer->easy);
+    curl_url_cleanup(transfer->url);
     release_libcurl();
 }
 
@@ -149,7 +152,10 @@ void lanes_transfer_begin(struct lanes_transfer *transfer,
     transfer->connected = false;
     transfer->heard = lanes_clock_tick();
     transfer->words[0] = '\0';
-    curl_easy_setopt(easy, CURLOPT_URL, task->input.text);
+    /* A URL handle of our own is parsed once a transfer, CURLOPT_URL twice.
+     * What it cannot read it must not keep: without a URL libcurl says so. */
+    if (curl_url_set(transfer->url, CURLUPART_URL, task->input.text, 0) != 0)
+        curl_url_set(transfer->url, CURLUPART_URL, NULL, 0);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(args[CONNECT_TIMEOUT_NS] / LANES_MS));
     if (transfer->use_proxy != (args[USE_PROXY] != 0)) {

@@ -12,6 +12,7 @@
 
 struct lanes_transfer {
     CURL *easy;              /* owned */
+    CURLU *url;              /* owned: where it points */
     struct lanes_task *task; /* borrowed; NULL when idle */
     int64_t size;            /* bytes of the body so far */
     uint32_t crc;            /* CRC-32 of them */
