@@ -89,6 +89,13 @@ class _Parser(argparse.ArgumentParser):
         raise ValueError(message)
 
 
+class _Misplaced(argparse.Action):
+    """An option of one workload, given before its name or without it."""
+
+    def __call__(self, parser: object, namespace: object, values: object, option: str | None = None) -> NoReturn:
+        raise ValueError(f"{option} is an option of one workload: write lanes compare {self.dest} {option} ...")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
@@ -132,6 +139,7 @@ def _add_compare(commands: Subparsers) -> None:
             row.add_argument("url", metavar="URL", nargs="*", help="http or https; without any, the origin is embedded")
             row.add_argument("--urls", metavar="FILE", help="with one URL a line; # begins a comment")
         for option, (metavar, words) in _OPTIONS[name].items():
+            parser.add_argument(option, dest=name, action=_Misplaced, help=argparse.SUPPRESS)
             row.add_argument(option, metavar=metavar, type=int if metavar == "N" else str, help=words)
         _add_common_options(row)
 
@@ -248,7 +256,11 @@ def _display(title: str, wanted: bool) -> Iterator[Callable[[Step], None] | None
 def _console(stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # for `main`; rich would exit with 1, which means something else here
+
+    return Quiet(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def _models(options: argparse.Namespace) -> int:

@@ -37,7 +37,7 @@ def take(workload: Workload, model: str, body: str | None, workers: int) -> Run:
         status = _finish(_start(job, answer))
         answer.seek(0)
         text = answer.read()
-    if status:
+    if status or not text:
         raise SampleError(_cause_of_death(status))
     result: Answer = pickle.loads(text)
     if isinstance(result, Run):
@@ -79,6 +79,8 @@ def _finish(process: subprocess.Popen[bytes]) -> int:
 
 
 def _cause_of_death(status: int) -> str:
+    if status == 0:
+        return "the process of this sample ended without an answer"
     if status > 0:
         return f"the process of this sample ended with exit status {status}"
     try:
@@ -97,6 +99,9 @@ def main() -> None:
     result = _perform()
     with open(answer, "wb") as file:
         pickle.dump(result, file)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # not waiting for threads that the work left running: the parent kills what is left
 
 
 def _perform() -> Answer:

@@ -1,0 +1,211 @@
+"""The command: what it prints where, its exit status, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+import lanes
+from lanes import cli, models, workloads
+from lanes.compare import Comparison, Difference
+from lanes.types import Outcome, Workload
+from support import BASE, MARK, make_comparison, make_row, marked
+
+QUICK = ("compare", "wait", "--tasks", "2", "--duration", "1ms", "--models", "native-epoll", "--rounds", "1")
+LANES = (sys.executable, "-m", "lanes")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        ("compare nonsense", "download.*compute.*wait"),
+        ("nonsense", "compare.*models.*workloads.*origin"),
+        ("compare wait --models nonsense", "all, python, native.*native-epoll"),
+        ("compare wait --bodies nonsense", "python, held, released"),
+        ("compare compute --kernel nonsense", "primes, squares, mandelbrot"),
+        ("compare wait --workers 0", "at least 1"),
+        ("compare wait --workers two", "invalid int value: 'two'"),
+        ("compare wait --tasks 0", "at least one"),
+        ("compare wait --rounds 0", "at least 1"),
+        ("compare compute --task-size -1", "primes takes 1 to"),
+        ("compare wait --workers 1000000000", "threads or processes, but .* is .*raise it with"),
+        ("compare wait --duration soon", "number of seconds, or one followed by ns, us, ms, s or min"),
+        ("compare download --size 1parsec", "number of bytes"),
+        ("compare download --latency never", "number of seconds"),
+        ("compare download --rate fast", "bytes per second"),
+        ("compare download ftp://host/", "http://.*https://"),
+        ("compare download --urls /no/such/file", "cannot read /no/such/file: No such file"),
+        ("compare download --urls /dev/null", "no URLs in /dev/null"),
+        ("compare download http://127.0.0.1/ --rate 1", "--rate is a choice for the embedded origin"),
+        ("compare --kernel primes", "write lanes compare compute --kernel"),
+        ("compare wait --json /no/such/file", "cannot write /no/such/file: there is no directory"),
+        ("compare wait --nonsense", "unrecognized arguments: --nonsense"),
+        ("compare wait --work 2", "unrecognized arguments: --work"),
+        ("origin --port 65536", "0 .* to 65535"),
+        ("origin --host 192.0.2.1", "."),
+    ],
+)
+def test_bad_input_gets_one_line_and_status_2(arguments: str, allowed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(arguments.split()) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.fullmatch(rf"lanes: .*{allowed}.*\n", captured.err)
+
+
+def test_a_url_file_that_is_no_text_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "urls").write_bytes(b"\xff\xfe")
+    assert cli.main(["compare", "download", "--urls", str(tmp_path / "urls")]) == 2
+    assert "not UTF-8 text" in capsys.readouterr().err
+
+
+def test_options_may_stand_before_the_workload_and_reach_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = captured_comparisons(monkeypatch)
+    arguments = "compare --models native --rounds 2 download --size 1KiB,2KiB --latency 0 --tasks 3 --workers 5"
+    assert cli.main(arguments.split()) == 0
+    ((workload, choices),) = seen
+    assert workload == lanes.download(tasks=3, size="1KiB,2KiB", latency=0)
+    assert choices == {"models": "native", "rounds": 2, "workers": 5}
+
+
+def test_without_a_workload_downloads_and_compute_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = captured_comparisons(monkeypatch)
+    assert cli.main(["compare"]) == 0
+    assert [workload for workload, _ in seen] == [lanes.download(), lanes.compute()]
+    assert [choices for _, choices in seen] == [{}, {}]
+
+
+def test_urls_come_from_the_command_line_and_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen = captured_comparisons(monkeypatch)
+    (tmp_path / "urls").write_text("# mine\n\nhttp://b/#part\n  http://c/  \r\n")
+    assert cli.main(["compare", "download", "--urls", str(tmp_path / "urls"), "http://a/"]) == 0
+    assert seen[0][0] == lanes.download(["http://a/", "http://b/#part", "http://c/"])
+
+
+def test_a_difference_is_told_and_the_status_is_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = Difference(0, 1, "http://b/", Outcome("ok", (200,)), Outcome("ok", (404,)))
+    captured_comparisons(monkeypatch, make_comparison(make_row("native-fork", None, BASE, BASE, differences=(bad,))))
+    assert cli.main(["compare", "wait"]) == 1
+    assert "http://b/: expected ok 200, got ok 404" in capsys.readouterr().out
+    assert cli.main(["compare", "wait", "--quiet"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "http://b/: expected ok 200, got ok 404" in captured.err
+
+
+def test_a_row_with_an_error_makes_the_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    captured_comparisons(monkeypatch, make_comparison(make_row("native-fork", error="killed by SIGSEGV")))
+    assert cli.main(["compare", "wait", "--quiet"]) == 1
+
+
+def test_the_table_goes_to_standard_output_without_colour_or_progress() -> None:
+    done = subprocess.run([*LANES, *QUICK], capture_output=True, text=True, check=True)
+    assert "native-epoll" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert done.stderr == ""
+
+
+def test_json_alone_goes_to_standard_output_and_the_table_to_standard_error() -> None:
+    done = subprocess.run([*LANES, *QUICK, "--json", "-"], capture_output=True, text=True, check=True)
+    assert [row["model"] for row in json.loads(done.stdout)["rows"]] == ["serial", "native-epoll"]
+    assert "native-epoll" in done.stderr
+    done = subprocess.run([*LANES, *QUICK, "--json", "-", "--quiet"], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["workload"]["name"] == "wait"
+    assert done.stderr == ""
+
+
+def test_json_goes_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*QUICK, "--json", str(tmp_path / "out"), "--quiet"]) == 0
+    assert json.loads((tmp_path / "out").read_text())["rounds"] == 1
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_sees_progress() -> None:
+    screen, side = pty.openpty()
+    done = subprocess.run([*LANES, *QUICK], stdout=subprocess.PIPE, stderr=side, env={**os.environ, "TERM": "xterm"})
+    os.close(side)
+    shown = os.read(screen, 1 << 16).decode()
+    os.close(screen)
+    assert done.returncode == 0
+    assert "wait: " in shown
+
+
+def test_a_reader_that_goes_away_ends_it_quietly() -> None:
+    process = subprocess.Popen([*LANES, *QUICK], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(30) == 141
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_after_ctrl_c_or_a_kill(how: signal.Signals) -> None:
+    mark = uuid.uuid4().hex
+    slow = [*LANES, "compare", "download", "--latency", "1000s", "--models", "multiprocessing", "--bodies", "python"]
+    process = subprocess.Popen(
+        slow, env={**os.environ, MARK: mark}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 30
+    while len(marked(mark)) < 3 and time.monotonic() < until:  # the command, its origin, a sample
+        time.sleep(0.02)
+    assert len(marked(mark)) >= 3
+    process.send_signal(how)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == (130 if how is signal.SIGINT else -how)
+    assert marked(mark, patience_s=10) == []
+
+
+def test_models_workloads_and_version_name_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["models"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in models.names())
+    assert cli.main(["workloads"]) == 0
+    text = capsys.readouterr().out
+    assert all(word in text for word in (*workloads.names(), "primes", "squares", "mandelbrot", "--latency"))
+    assert cli.main(["--version"]) == 0
+    version = (
+        rf"lanes {re.escape(lanes.__version__)}, Python {sys.version_info[0]}\.\d+.*, libcurl \d+\..*, GIL (on|off)\n"
+    )
+    assert re.fullmatch(version, capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "command", ["", "compare", "models", "workloads", "origin", *(f"compare {name}" for name in workloads.names())]
+)
+def test_every_help_has_examples_that_parse(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*command.split(), "--help"])
+    assert ended.value.code == 0
+    examples = capsys.readouterr().out.partition("examples:\n")[2].splitlines()
+    assert examples
+    for example in examples:
+        words = example.split()
+        if words[0] == "lanes":
+            cli._parser().parse_args(words[1:])
+
+
+def captured_comparisons(
+    monkeypatch: pytest.MonkeyPatch, result: Comparison | None = None
+) -> list[tuple[Workload, dict[str, str | int]]]:
+    """What would be compared, instead of comparing."""
+    seen: list[tuple[Workload, dict[str, str | int]]] = []
+
+    def compare(workload: Workload, progress: None = None, **choices: str | int) -> Comparison:
+        seen.append((workload, choices))
+        return result or make_comparison()
+
+    monkeypatch.setattr(cli, "compare", compare)
+    return seen

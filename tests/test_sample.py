@@ -1,0 +1,131 @@
+"""The fresh process: what comes back from it, how it dies, and that nothing of it is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import lanes
+from lanes import sample
+from lanes.types import Outcome, Task
+from lanes.workloads.wait import Wait
+from support import MARK, marked
+
+
+@dataclass(frozen=True, slots=True)
+class Trick(Wait):
+    """A wait whose Python body runs `code` first."""
+
+    code: str = ""
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[Task], Outcome]]:
+        def do(task: Task) -> Outcome:
+            exec(self.code)
+            return Outcome("ok")
+
+        yield do
+
+
+def trick(code: str) -> Trick:
+    return Trick(2, (0,), code)
+
+
+def test_a_sample_is_a_run_in_another_process() -> None:
+    workload = lanes.compute("squares", tasks=3, task_size=100)
+    run = sample.take(workload, "native-pthreads", None, 2)
+    assert run.outcomes == lanes.run(workload, "serial").outcomes
+    assert {span.process_id for span in run.spans}.isdisjoint({os.getpid()})
+
+
+def test_what_the_work_prints_goes_to_standard_error_and_harms_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    run = sample.take(trick("import os; print('hello'); os.write(1, b'world')"), "serial", "python", 1)
+    captured = capfd.readouterr()
+    assert run.outcomes == (Outcome("ok"),) * 2
+    assert captured.out == ""
+    assert "hello" in captured.err
+    assert "world" in captured.err
+
+
+def test_the_work_finds_an_empty_standard_input() -> None:
+    assert sample.take(trick("import sys; assert sys.stdin.read() == ''"), "serial", "python", 1).outcomes
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "killed by SIGSEGV"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed by SIGKILL"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGRTMIN + 1)", "killed by signal 35"),
+        ("import os; os._exit(3)", "exit status 3"),
+        ("import os; os._exit(0)", "ended without an answer"),
+        ("raise LookupError('one\\n  two')", "^LookupError: one two$"),
+        ("raise SystemExit(4)", "^SystemExit: 4$"),
+    ],
+)
+def test_a_sample_that_fails_says_how_in_one_line(code: str, message: str) -> None:
+    with pytest.raises(sample.SampleError, match=message) as caught:
+        sample.take(trick(code), "serial", "python", 1)
+    assert "\n" not in str(caught.value)
+
+
+def test_threads_that_never_end_do_not_hold_it_up() -> None:
+    code = "import threading, time; threading.Thread(target=time.sleep, args=(1000,)).start()"
+    assert sample.take(trick(code), "serial", "python", 1).outcomes == (Outcome("ok"),) * 2
+
+
+def test_children_that_the_work_leaves_behind_are_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(MARK, mark)
+    sample.take(trick("import subprocess; subprocess.Popen(['sleep', '1000'])"), "serial", "python", 1)
+    assert marked(mark, patience_s=10) == []
+
+
+def test_descriptors_are_closed_whatever_happens() -> None:
+    before = os.listdir("/proc/self/fd")
+    sample.take(trick("pass"), "serial", "python", 1)
+    with pytest.raises(sample.SampleError):
+        sample.take(trick("import os; os._exit(3)"), "serial", "python", 1)
+    assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("model", ["serial", "multiprocessing", "futures-processes", "native-fork"])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_outlives_a_parent_that_is_interrupted_or_killed(model: str, how: signal.Signals) -> None:
+    mark = uuid.uuid4().hex
+    workers = 1 if model == "serial" else 2
+    body = None if model.startswith("native") else "python"
+    take = f"sample.take(lanes.wait(duration=1000), {model!r}, {body!r}, {workers})"
+    code = f"import lanes; from lanes import sample; {take}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, MARK: mark}, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        expected = 2 if model == "serial" else 4  # the parent, the sample, its workers
+        until = time.monotonic() + 30
+        while len(marked(mark)) < expected and time.monotonic() < until:
+            time.sleep(0.02)
+        assert len(marked(mark)) >= expected
+        process.send_signal(how)
+        assert process.wait(30) == -how
+        assert marked(mark, patience_s=10) == []
+        assert process.stderr is not None
+        assert ("KeyboardInterrupt" in process.stderr.read()) == (how is signal.SIGINT)
+
+
+def test_modules_of_the_current_directory_do_not_get_into_a_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pickle.py").write_text("raise SystemExit('the wrong pickle')")
+    monkeypatch.chdir(tmp_path)
+    assert sample.take(lanes.wait(tasks=1, duration=0), "serial", "python", 1).outcomes == (Outcome("ok"),)
