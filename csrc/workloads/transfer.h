@@ -17,6 +17,7 @@ struct lanes_transfer {
     int64_t size;            /* bytes of the body so far */
     uint32_t crc;            /* CRC-32 of them */
     int64_t heard;           /* when it began, connected, or last got bytes */
+    char site[128];          /* scheme and host of `url`; empty if too long */
     bool connected;
     bool use_proxy; /* as the handle stands */
     char words[CURL_ERROR_SIZE];
