@@ -157,7 +157,8 @@ static size_t site_length(const char *url)
     return (size_t)(authority - url) + strcspn(authority, "/?#");
 }
 
-/* Dot segments, fragments and an empty query are for libcurl's parser. */
+/* What the parser would rewrite is left to it: dot segments, fragments, an
+ * empty query; and escapes, which only a part set by itself has changed. */
 static bool aim_within_site(struct lanes_transfer *transfer, const char *url)
 {
     size_t site = strlen(transfer->site);
@@ -166,7 +167,7 @@ static bool aim_within_site(struct lanes_transfer *transfer, const char *url)
     char copy[512];
 
     if (site == 0 || strncmp(url, transfer->site, site) != 0 || *path != '/' ||
-        strchr(path, '#') != NULL || strstr(path, "/.") != NULL)
+        strpbrk(path, "#%") != NULL || strstr(path, "/.") != NULL)
         return false;
     length = strcspn(path, "?");
     if (length >= sizeof(copy) || strcmp(path + length, "?") == 0)
