@@ -43,14 +43,25 @@ def _one_thread() -> bool:
 def settle() -> None:
     """Called first in a worker process: leave Ctrl-C to the parent, and do not outlive it.
 
-    A forked worker dies with the thread that forked it, the only one its parent had. Under a fork server that is the
-    server's, and the server ends when the parent does. A parent that is gone already can send no such signal.
+    The kernel's own signal comes when the thread that forked ends, and so serves only where that was the parent's main
+    thread. A fork server is another process, and lives as long as its workers; a Pool replaces a dead worker from a
+    thread that ends before its workers do.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _core.die_with_parent()
     parent = multiprocessing.parent_process()
-    if parent is not None and not parent.is_alive():
+    if parent is None:
+        return
+    if os.getppid() != parent.pid or threading.current_thread().name != "MainThread":
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+        return
+    _core.die_with_parent()
+    if os.getppid() != parent.pid:  # it died before the kernel knew
         os._exit(1)
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def start_process(work: Work) -> None:

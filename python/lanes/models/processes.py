@@ -48,8 +48,9 @@ def run(work: Work, workers: int) -> list[Done]:
         tasks.join_thread()
         return done
     finally:
-        # After a clean end there is nobody left to kill and no task left to send.
+        # After a clean end there is nobody left to kill and no task left to send; else nobody waits for these tasks.
         tasks.cancel_join_thread()
+        tasks.close()
         for worker in crew.values():
             worker.kill()
         for reader, worker in crew.items():

@@ -1,0 +1,310 @@
+"""The columns: found by name, true to their order of tasks, and clean when something goes wrong under them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+import lanes
+from lanes import _core, children, models
+from lanes.models import (
+    futures_processes,
+    futures_threads,
+    loop,
+    native,
+    pool,
+    processes,
+    serial,
+    threads,
+)
+from lanes.types import Model, Outcome, Task
+from lanes.work import Work
+
+# mypy checks here that modules and engine models alike keep the contract.
+COLUMNS: list[Model] = [
+    serial,
+    threads,
+    futures_threads,
+    processes,
+    pool,
+    futures_processes,
+    loop,
+    native.SERIAL,
+    native.PTHREADS,
+    native.FORK,
+    native.EPOLL,
+]
+PROCESSES = ("multiprocessing", "multiprocessing-pool", "futures-processes")
+CONCURRENT = [name for name in models.names() if not name.endswith("serial")]
+
+
+def test_the_grid_has_the_columns_of_the_design() -> None:
+    assert [column.name for column in COLUMNS] == list(models.names())
+    assert [models.load(name) for name in models.names()] == COLUMNS
+    assert models.FAMILIES["native"] == _core.MODELS
+    for column in COLUMNS:
+        assert column.name in models.FAMILIES[column.family]
+        assert column.switching
+        assert column.processors
+    assert {column.name: set(column.reasons) for column in COLUMNS if column.reasons} == {"asyncio": {"released"}}
+
+
+def test_select() -> None:
+    assert models.select("all") == models.names()
+    assert models.select("native") == models.FAMILIES["native"]
+    assert models.select("asyncio, native,serial,native-epoll") == ("asyncio", *models.FAMILIES["native"], "serial")
+    assert models.select(["python"]) == models.FAMILIES["python"]
+
+
+def test_unknown_names_are_answered_with_the_known_ones() -> None:
+    with pytest.raises(
+        ValueError, match=r"^unknown model 'greenlets': the models are serial, threading, .*native-epoll$"
+    ):
+        models.load("greenlets")
+    with pytest.raises(ValueError, match=r"^unknown model 'greenlets': choose all, python, native or any of serial, "):
+        models.select("serial,greenlets")
+    for nothing in ("", ()):
+        with pytest.raises(ValueError, match="choose all, python, native or any of serial, "):
+            models.select(nothing)
+
+
+def test_a_model_is_imported_only_when_it_is_asked_for() -> None:
+    program = (
+        "import sys, lanes, lanes.models, lanes.workloads; lanes.models.select('all');"
+        "print(sorted({'asyncio', 'multiprocessing', 'concurrent.futures', 'requests', 'aiohttp'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert shown.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("model", CONCURRENT)
+def test_tasks_are_claimed_in_order_whenever_a_worker_is_free(model: str) -> None:
+    run = lanes.run(lanes.wait(tasks=4, duration="400ms,1ms,1ms,1ms"), model, workers=2)
+    first, *others = [span.worker for span in run.spans]
+    assert others == [1 - first] * 3, "one worker has the long task, the other all the rest"
+    claimed = [span.claimed_ns for span in run.spans[1:]]
+    assert claimed == sorted(claimed)
+
+
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """A row whose third task does what no body should; or that cannot be opened at all."""
+
+    fault: str
+    name: str = "wait"
+    default_workers: int = 2
+
+    @property
+    def params(self) -> dict[str, object]:
+        return {}
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        return tuple(Task(n) for n in range(8))
+
+    @contextmanager
+    def serve(self) -> Iterator[Self]:
+        yield self
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[Task], Outcome]]:
+        if self.fault == "open":
+            raise KeyError("no way in")
+        yield self.do
+
+    @asynccontextmanager
+    async def open_async(self) -> AsyncIterator[Callable[[Task], Awaitable[Outcome]]]:
+        async def do(task: Task) -> Outcome:
+            return body(task)
+
+        with self.open() as body:
+            yield do
+
+    def do(self, task: Task) -> Outcome:
+        if task.index == 2:
+            if self.fault == "raise":
+                raise KeyError("lost")
+            if self.fault == "exit":
+                os._exit(7)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Outcome("ok")
+
+
+@pytest.fixture(params=["fork", "forkserver"])
+def start_method(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Both ways to start a process: while this thread is alone, and beside another one."""
+    settled()
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    if request.param == "forkserver":
+        other.start()
+    try:
+        assert children.start_method() == request.param
+        yield request.param
+    finally:
+        over.set()
+        if request.param == "forkserver":
+            other.join()
+        settled()
+
+
+def settled() -> None:
+    """Wait for threads and children that pools leave to end by themselves."""
+    wait_until(lambda: threading.active_count() == 1 and not multiprocessing.active_children())
+
+
+def run_faulty(model: str, fault: str) -> None:
+    models.load(model).run(Work(Faulty(fault), "python"), 2)
+
+
+@pytest.mark.parametrize("model", models.FAMILIES["python"])
+def test_an_exception_of_a_body_comes_out_as_itself(model: str) -> None:
+    with pytest.raises(KeyError, match="lost"):
+        run_faulty(model, "raise")
+    settled()
+
+
+@pytest.mark.parametrize("model", PROCESSES)
+def test_an_exception_crosses_from_a_forkserver_too(model: str, start_method: str) -> None:
+    with pytest.raises(KeyError, match="lost"):
+        run_faulty(model, "raise")
+
+
+@pytest.mark.parametrize("model", models.FAMILIES["python"])
+def test_a_worker_that_cannot_begin_ends_the_run(model: str, capfd: pytest.CaptureFixture[str]) -> None:
+    # A pool says only that its initializer failed; the Pool not even that, but its worker prints why it ended.
+    pools = {"futures-threads": "initializer", "futures-processes": "abruptly", "multiprocessing-pool": "status 1"}
+    with pytest.raises(RuntimeError if model in pools else KeyError, match=pools.get(model, "no way in")):
+        run_faulty(model, "open")
+    if model == "multiprocessing-pool":
+        assert "no way in" in capfd.readouterr().err
+    settled()
+
+
+@pytest.mark.parametrize("model", PROCESSES)
+@pytest.mark.parametrize(("fault", "told"), [("kill", "was killed by SIGKILL"), ("exit", "ended with status 7")])
+def test_a_worker_that_dies_is_an_error_and_not_a_hang(model: str, fault: str, told: str, start_method: str) -> None:
+    if model == "futures-processes":  # its own words, which name no signal before Python 3.15
+        with pytest.raises(BrokenProcessPool):
+            run_faulty(model, fault)
+    else:
+        with pytest.raises(RuntimeError, match=rf"^worker process \d+ {told}$"):
+            run_faulty(model, fault)
+
+
+@pytest.mark.parametrize("model", PROCESSES)
+def test_both_start_methods_give_the_same(model: str, start_method: str) -> None:
+    workload = lanes.compute("squares", tasks=20, task_size=10)
+    run = lanes.run(workload, model, workers=3)
+    assert run.start_method == start_method
+    assert run.outcomes == lanes.run(workload, "serial").outcomes
+    assert os.getpid() not in {span.process_id for span in run.spans}
+
+
+def test_more_tasks_than_a_pipe_holds() -> None:
+    workload = lanes.wait(tasks=2000, duration=0)
+    for model in models.names():
+        assert len(lanes.run(workload, model, workers=2).outcomes) == 2000
+
+
+@pytest.mark.parametrize("model", models.names())
+def test_a_run_leaves_no_thread_and_no_child(model: str) -> None:
+    lanes.run(lanes.wait(tasks=4, duration="1ms"), model, workers=2)
+    assert threading.active_count() == 1
+    assert not multiprocessing.active_children()
+
+
+PROGRAM = """
+import sys, threading
+import lanes
+if __name__ == "__main__":
+    if sys.argv[2] == "forkserver":
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    print("ready", flush=True)
+    lanes.run(lanes.wait(tasks=100, duration=sys.argv[3]), sys.argv[1], workers=2)
+"""
+
+
+@contextmanager
+def a_long_run(tmp_path: Path, model: str, method: str, duration: str, workers: int) -> Iterator[subprocess.Popen[str]]:
+    """A script that runs `model`, once it has all its workers; in a group of its own, killed at the end."""
+    script = tmp_path / "script.py"
+    script.write_text(PROGRAM)
+    with subprocess.Popen(
+        [sys.executable, str(script), model, method, duration],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            process.stdout.readline()
+            wait_until(lambda: len(workers_under(process.pid)) == workers or process.poll() is not None)
+            assert process.poll() is None
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Look until it is true; that it never is, pytest's time-out says."""
+    while not true():
+        time.sleep(0.01)
+
+
+def workers_under(pid: int) -> set[int]:
+    """The processes below this one that ignore SIGINT, as workers do once they have settled, and sleep in a task."""
+    found: set[int] = set()
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        found |= workers_under(int(child))
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{child}/status").read_text().splitlines())
+        command = Path(f"/proc/{child}/cmdline").read_bytes()
+        if int(status["SigIgn"], 16) & 1 << (signal.SIGINT - 1) and b"resource_tracker" not in command:
+            found.add(int(child))
+    return found
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+@pytest.mark.parametrize("model", PROCESSES)
+def test_workers_die_with_their_parent(model: str, method: str, tmp_path: Path) -> None:
+    # The fork server ignores SIGINT as well, and must go too.
+    with a_long_run(tmp_path, model, method, "20s", workers=2 + (method == "forkserver")) as process:
+        crew = workers_under(process.pid)
+        process.kill()
+        process.wait()
+        wait_until(lambda: all(map(gone, crew)))
+
+
+@pytest.mark.parametrize("model", models.FAMILIES["python"])
+def test_ctrl_c_ends_a_run_with_one_traceback(model: str, tmp_path: Path) -> None:
+    with a_long_run(tmp_path, model, "fork", "300ms", workers=2 * (model in PROCESSES)) as process:
+        time.sleep(0.3)  # well into the first tasks
+        crew = workers_under(process.pid)
+        os.killpg(process.pid, signal.SIGINT)
+        _, words = process.communicate()
+        assert process.returncode == -signal.SIGINT
+        assert words.rstrip().endswith("KeyboardInterrupt")
+        assert "Process " not in words, "no worker has printed a traceback of its own"
+        wait_until(lambda: all(map(gone, crew)))

@@ -1,0 +1,87 @@
+"""Usable processors: affinity, cgroup quotas of both versions, and the user's own word."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lanes import processors
+from lanes.processors import usable_processors
+
+
+@pytest.fixture(autouse=True)
+def nobody_said_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHON_CPU_COUNT", raising=False)
+
+
+def control_groups(proc: Path, kind: str, options: str, group: str, mount: Path, root: str = "/") -> Path:
+    proc.mkdir()
+    (proc / "mountinfo").write_text(
+        "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+        f"31 22 0:28 {root} {mount} rw,nosuid shared:9 - {kind} cgroup rw{options}\n"
+    )
+    (proc / "cgroup").write_text(group)
+    return proc
+
+
+def test_affinity() -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert usable_processors() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert 1 <= usable_processors() <= len(allowed)
+
+
+def test_a_quota_limits_what_affinity_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(processors, "_quotas", lambda _: iter([6, 3]))
+    assert usable_processors() == 3
+    monkeypatch.setattr(processors, "_quotas", lambda _: iter([]))
+    assert usable_processors() == 8
+
+
+@pytest.mark.parametrize(("word", "expected"), [("5", 5), ("default", None), ("0", None), ("two", None)])
+def test_the_user_says_how_many(word: str, expected: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = usable_processors()
+    monkeypatch.setenv("PYTHON_CPU_COUNT", word)
+    assert usable_processors() == (without if expected is None else expected)
+
+
+def test_quota_of_version_2_and_of_the_groups_above(tmp_path: Path) -> None:
+    mount = tmp_path / "cgroup"
+    (mount / "outer/inner").mkdir(parents=True)
+    (mount / "outer/cpu.max").write_text("250000 100000\n")
+    (mount / "outer/inner/cpu.max").write_text("max 100000\n")
+    proc = control_groups(tmp_path / "proc", "cgroup2", "", "0::/outer/inner\n", mount)
+    assert list(processors._quotas(proc)) == [3], "two processors and a half keep three busy"
+    (mount / "outer/inner/cpu.max").write_text("50000 100000\n")
+    assert min(processors._quotas(proc)) == 1
+
+
+def test_quota_of_version_1(tmp_path: Path) -> None:
+    mount = tmp_path / "cpu"
+    (mount / "box").mkdir(parents=True)
+    (mount / "box/cpu.cfs_period_us").write_text("100000\n")
+    (mount / "box/cpu.cfs_quota_us").write_text("200000\n")
+    proc = control_groups(tmp_path / "proc", "cgroup", ",cpu,cpuacct", "3:cpuset:/\n2:cpu,cpuacct:/box\n", mount)
+    assert list(processors._quotas(proc)) == [2]
+    (mount / "box/cpu.cfs_quota_us").write_text("-1\n")
+    assert list(processors._quotas(proc)) == []
+
+
+def test_a_container_sees_its_own_group_at_the_mount(tmp_path: Path) -> None:
+    mount = tmp_path / "cgroup"
+    mount.mkdir()
+    (mount / "cpu.max").write_text("100000 100000\n")
+    proc = control_groups(tmp_path / "proc", "cgroup2", "", "0::/docker/abc\n", mount, root="/docker/abc")
+    assert list(processors._quotas(proc)) == [1]
+    (proc / "cgroup").write_text("0::/../elsewhere\n")  # a group outside this namespace
+    assert list(processors._quotas(proc)) == [1]
+
+
+def test_no_control_groups_at_all(tmp_path: Path) -> None:
+    assert list(processors._quotas(tmp_path)) == []

@@ -1,0 +1,120 @@
+"""Sizes, durations and rates: what is understood, and what is said about the rest."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+
+from lanes.units import (
+    format_duration,
+    format_rate,
+    format_size,
+    in_turn,
+    parse_duration,
+    parse_rate,
+    parse_size,
+)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ("64KiB", 65536),
+        ("1MB", 1_000_000),
+        ("100", 100),
+        ("100B", 100),
+        (" 1.5 kib ", 1536),
+        (".5kB", 500),
+        ("2GiB", 2**31),
+        ("0", 0),
+        (4096, 4096),
+    ],
+)
+def test_sizes(size: str | int, expected: int) -> None:
+    assert parse_size(size) == expected
+
+
+@pytest.mark.parametrize(
+    ("duration", "expected"),
+    [
+        ("50ms", 50_000_000),
+        ("1.5s", 1_500_000_000),
+        ("10us", 10_000),
+        ("10µs", 10_000),
+        ("7ns", 7),
+        ("2min", 120_000_000_000),
+        ("0.1", 100_000_000),
+        ("0", 0),
+        (0.05, 50_000_000),
+        (3, 3_000_000_000),
+    ],
+)
+def test_durations(duration: str | float, expected: int) -> None:
+    assert parse_duration(duration) == expected
+
+
+@pytest.mark.parametrize(("rate", "expected"), [("10MiB/s", 10 * 2**20), ("1kB", 1000), ("5/s", 5), (1e6, 10**6)])
+def test_rates(rate: str | float, expected: int) -> None:
+    assert parse_rate(rate) == expected
+
+
+@pytest.mark.parametrize("text", ["", "big", "-1", "1 KB/s", "1,5kB", "1e3", "0x10", "5 parsecs", "٣kB", "1..5", "."])
+def test_no_size(text: str) -> None:
+    allowed = "a size is a number of bytes, or one followed by B, kB, MB, GB, KiB, MiB or GiB"
+    with pytest.raises(ValueError, match=f"^{re.escape(repr(text))} .*: {allowed}$"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize("value", [-1, -0.5, math.inf, math.nan, "99999999GiB", 1e300])
+def test_numbers_out_of_range(value: str | float) -> None:
+    for parse in (parse_size, parse_duration, parse_rate):
+        with pytest.raises(ValueError, match=r"^\S+ (does not parse|is negative|is too large): a "):
+            parse(value)
+
+
+def test_no_duration_and_no_rate() -> None:
+    with pytest.raises(ValueError, match=r"'5h' does not parse: a duration is .* ns, us, ms, s or min$"):
+        parse_duration("5h")
+    with pytest.raises(ValueError, match=r"'10MiB/h' does not parse: a rate is .* such as 10MiB/s$"):
+        parse_rate("10MiB/h")
+    with pytest.raises(ValueError, match="at least one byte per second"):
+        parse_rate("0")
+
+
+def test_values_in_turn() -> None:
+    assert in_turn("1s, 300ms", parse_duration) == (1_000_000_000, 300_000_000)
+    assert in_turn(["1kB", 5], parse_size) == (1000, 5)
+    assert in_turn(0.5, parse_duration) == (500_000_000,)
+    with pytest.raises(ValueError, match="empty list"):
+        in_turn([], parse_size)
+    with pytest.raises(ValueError, match="'' does not parse"):
+        in_turn("1s,", parse_duration)
+
+
+def test_formats() -> None:
+    assert [format_size(n) for n in (0, 1023, 65536, 1.5 * 2**20, 2**30)] == [
+        "0 B",
+        "1023 B",
+        "64 KiB",
+        "1.5 MiB",
+        "1 GiB",
+    ]
+    assert [format_duration(n) for n in (0, 999, 1500, 50_000_000, 1_236_000_000, 120e9, 5000e9)] == [
+        "0 ns",
+        "999 ns",
+        "1.5 us",
+        "50 ms",
+        "1.24 s",
+        "120 s",
+        "5000 s",
+    ]
+    assert format_rate(10 * 2**20) == "10 MiB/s"
+
+
+@pytest.mark.parametrize("n", [1, 999, 1000, 1024, 65536, 999_999, 10**9, 3 * 2**30])
+def test_what_is_formatted_parses_to_within_its_three_digits(n: int) -> None:
+    assert parse_size(format_size(n)) == pytest.approx(n, rel=0.005)
+    assert parse_duration(format_duration(n)) == pytest.approx(n, rel=0.005)
+    assert parse_rate(format_rate(n)) == pytest.approx(n, rel=0.005)

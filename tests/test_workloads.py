@@ -1,0 +1,40 @@
+"""The registry of the rows."""
+
+from __future__ import annotations
+
+import pytest
+
+from lanes import _core, workloads
+from lanes.types import Workload
+from lanes.workloads import compute, download, wait
+
+ROWS: list[Workload] = [download.download(), compute.compute(), wait.wait()]  # mypy checks the contract here
+
+
+def test_every_row_is_found_under_its_name_and_has_a_twin_in_c() -> None:
+    assert workloads.names() == tuple(row.name for row in ROWS)
+    assert sorted(workloads.names()) == sorted(_core.WORKLOADS)
+    for row in ROWS:
+        module = workloads.load(row.name)
+        assert getattr(module, row.name)() == row
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_tasks_are_numbered_and_as_many_as_asked_for(row: Workload) -> None:
+    assert [task.index for task in row.tasks] == list(range(8))
+    assert row.default_workers >= 1
+
+
+def test_select() -> None:
+    assert workloads.select("all") == ("download", "compute", "wait")
+    assert workloads.select("wait, download,wait") == ("wait", "download")
+    assert workloads.select(["compute"]) == ("compute",)
+
+
+def test_unknown_names_are_answered_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"^unknown workload 'upload': the workloads are download, compute, wait$"):
+        workloads.load("upload")
+    with pytest.raises(ValueError, match=r"^unknown workload 'upload': choose all or any of download, compute, wait$"):
+        workloads.select("wait,upload")
+    with pytest.raises(ValueError, match=r"^no workload: choose all"):
+        workloads.select([])
