@@ -10,6 +10,7 @@ import resource
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from importlib import import_module
 
 from lanes import limits, models
 from lanes.types import BODIES, Done, Model, Run, Span, Workload
@@ -66,7 +67,7 @@ def execute(workload: Workload, column: Model, body: str | None, workers: int) -
     work = Work(workload, body or "released")
     method: Callable[[], str] | None = getattr(column, "start_method", None)
     start_method = method() if method else None
-    _warm_up(work, column)
+    _warm_up(work, column, start_method)
     cpu_before = _cpu_s()
     began_ns = time.monotonic_ns()
     finished = column.run(work, workers)
@@ -98,12 +99,15 @@ def _inside_loop() -> bool:
     return True
 
 
-def _warm_up(work: Work, column: Model) -> None:
-    """Open and close the interpreted body once: the libraries it imports are not the model's time.
+def _warm_up(work: Work, column: Model, start_method: str | None) -> None:
+    """Import what the run will: an interpreter that is slow to import a library says nothing about a model.
 
-    Forked workers inherit what is imported here. C bodies import nothing, and libcurl must not be touched before a
-    fork.
+    multiprocessing imports its parts when they are first used. A body does as well, so it is opened and closed once;
+    forked workers inherit what that imports. C bodies import nothing, and libcurl must not be touched before a fork.
     """
+    if start_method:
+        for part in ("connection", "pool", f"popen_{start_method}", "queues", "synchronize"):
+            import_module(f"multiprocessing.{part}")
     if work.body != "python" or column.family != "python":
         return
     if column.name != "asyncio":
