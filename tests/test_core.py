@@ -1,0 +1,722 @@
+"""The engine as Python sees it: what it promises, what it computes, what it refuses, where it may be used."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+import weakref
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise, product
+from pathlib import Path
+from types import ModuleType
+from typing import TypeAlias
+
+import pytest
+
+import lanes
+from holdings import holdings, left_since
+from lanes import _core
+from lanes.origin import Origin, crc32
+from lanes.work import done
+
+MS = 10**6
+SECOND = 10**9
+LONG = ("", 3600 * SECOND)
+PARENT = Path(lanes.__file__).parents[1]
+"""The directory that `lanes` is imported from."""
+
+Tasks: TypeAlias = "list[_core.TaskInput]"
+
+
+def script(code: str, *args: str) -> str:
+    """What a fresh interpreter prints that runs this."""
+    shown = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    return shown.stdout
+
+
+def values(model: str, workload: str, tasks: Tasks, workers: int = 2) -> list[tuple[int, ...]]:
+    """What the tasks gave; all must have gone well."""
+    records = list(_core.run(model, workload, tasks, workers))
+    assert {record[0] for record in records} <= {"ok"}, records
+    return [record[3] for record in records]
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[Origin]:
+    with Origin() as running:
+        yield running
+
+
+def gets(origin: Origin, count: int) -> Tasks:
+    return [(origin.url(size=1000 * n, seed=n), SECOND, SECOND) for n in range(count)]
+
+
+# ---- the stub
+
+
+def test_the_stub_and_the_module_agree(tmp_path: Path) -> None:
+    (tmp_path / "allowed").write_text(r"lanes\._core\.(TaskInput|Record|Moment)")  # aliases, for annotations only
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy.stubtest", "lanes._core", "--allowlist", str(tmp_path / "allowed")],
+        cwd=PARENT,
+        env=os.environ | {"PYTHONPATH": str(PARENT), "MYPY_CACHE_DIR": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_names_of_the_grid() -> None:
+    assert _core.MODELS == ("native-serial", "native-pthreads", "native-fork", "native-epoll")
+    assert set(_core.WORKLOADS) == {"download", "compute", "wait"}
+
+
+# ---- what it computes
+
+
+def escape_count(c: complex) -> int:
+    z = 0j
+    for n in range(100):
+        if abs(z) > 2:
+            return n
+        z = z * z + c
+    return 100
+
+
+def mandelbrot(index: int, tiles: int, side: int) -> tuple[int, int]:
+    counts = [
+        escape_count(complex(-2 + 2.5 * (col + 0.5) / side, -1.25 + 2.5 * (row + 0.5) / (tiles * side)))
+        for row in range(index * side, (index + 1) * side)
+        for col in range(side)
+    ]
+    return sum(counts), zlib.crc32(bytes(counts))
+
+
+def primes(start: int, stop: int) -> tuple[int]:
+    return (sum(n > 1 and all(n % d for d in range(2, int(n**0.5) + 1)) for n in range(start, stop)),)
+
+
+def squares(start: int, stop: int) -> tuple[int]:
+    return (sum(n * n for n in range(start, stop)) % 2**63,)
+
+
+KERNELS: dict[str, tuple[Callable[..., tuple[int, ...]], list[tuple[int, ...]]]] = {
+    "primes": (primes, [(0, 0), (0, 3), (2, 3), (9, 10), (24, 29), (0, 500), (10_000, 10_100), (999_983, 999_984)]),
+    "squares": (squares, [(5, 5), (0, 4), (3, 1000), (2**31, 2**31 + 9), (2**40, 2**40 + 3), (2**62 - 2, 2**62)]),
+    "mandelbrot": (mandelbrot, [(0, 1, 1), (0, 1, 24), (0, 2, 16), (1, 2, 16), (3, 7, 9)]),
+}
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_known_answers(kernel: str) -> None:
+    compute, inputs = KERNELS[kernel]
+    tasks: Tasks = [(kernel, *args) for args in inputs]
+    expected = [compute(*args) for args in inputs]
+    for model in _core.MODELS:
+        assert values(model, "compute", tasks) == expected
+    with _core.Worker("compute") as worker:
+        assert [worker.run(task, release)[3] for release in (True, False) for task in tasks] == expected * 2
+
+
+def test_a_large_known_answer() -> None:
+    assert values("native-pthreads", "compute", [("primes", 0, 500_000), ("primes", 500_000, 1_000_000)]) == [
+        (41538,),
+        (78498 - 41538,),
+    ]
+
+
+# ---- what it refuses
+
+TASKS: list[tuple[str, object, type[Exception], str]] = [
+    *(("wait", task, TypeError, "a task is a tuple of a str and at most 4 integers") for task in (
+        None, "", 1, [""], (), (1,), (b"", 1), (None, 1), ("", 1, 2, 3, 4, 5),
+    )),
+    *(("wait", ("", wrong), TypeError, "int") for wrong in (1.0, "1", None, b"1", [1])),
+    ("wait", ("", 2**63), OverflowError, "int too"),
+    ("wait", ("", 0, 0, 0, -(2**63) - 1), OverflowError, "int too"),
+    ("wait", ("", -1), ValueError, "wait: a wait takes a duration of 0 ns or more"),
+    ("wait", ("", -(2**63)), ValueError, "0 ns or more"),
+    *((workload, ("prim\0es", 1, 2), ValueError, f"{workload}: a text must not contain a null character")
+      for workload in _core.WORKLOADS),
+    ("compute", ("primes\ud800", 1, 2), UnicodeEncodeError, "surrogates"),
+    ("compute", ("", 1, 2), ValueError, "compute: the kernels are primes, squares and mandelbrot"),
+    ("compute", ("Primes", 1, 2), ValueError, "the kernels are"),
+    *(("compute", (kernel, *args), ValueError, r"0 <= start <= stop <= 2\*\*62") for kernel in ("primes", "squares")
+      for args in ((2, 1), (-1, 1), (0, 2**62 + 1))),
+    *(("compute", ("mandelbrot", *args), ValueError, "0 <= index < tiles <= 65536 and a side of 1 to 65536")
+      for args in ((-1, 1, 1), (1, 1, 1), (0, 0, 1), (0, 65537, 1), (0, 1, 0), (0, 1, 65537), ())),
+    *(("download", (url, SECOND, SECOND), ValueError, "takes an http:// or https:// URL")
+      for url in ("", "ftp://127.0.0.1/", "file:///etc/hostname", "127.0.0.1", " http://127.0.0.1/")),
+    *(("download", ("http://127.0.0.1/", *args), ValueError, "download: a download takes time-outs of 1 ms or more")
+      for args in ((), (SECOND,), (0, SECOND), (SECOND, MS - 1), (SECOND, -1))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("workload", "task", "error", "words"), TASKS)
+def test_bad_tasks(workload: str, task: _core.TaskInput, error: type[Exception], words: str) -> None:
+    good: dict[str, _core.TaskInput] = {
+        "wait": ("", 0),
+        "compute": ("squares", 0, 4),
+        "download": ("http://", SECOND, SECOND),
+    }
+    for model in _core.MODELS:
+        with pytest.raises(error, match=words):
+            _core.run(model, workload, [good[workload], task], 1)
+    with _core.Worker(workload) as worker:
+        for release in (True, False):
+            with pytest.raises(error, match=words):
+                worker.run(task, release)
+            assert worker.run(good[workload], release)[0] == ("failed" if workload == "download" else "ok")
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "words"),
+    [
+        ((), TypeError, "4 arguments"),
+        (("native-serial", "wait", []), TypeError, "4 arguments"),
+        (("native-serial", "wait", [], 1, 1), TypeError, "4 arguments"),
+        ((None, "wait", [], 1), TypeError, "str"),
+        ((b"native-serial", "wait", [], 1), TypeError, "str"),
+        (("native-serial", 1, [], 1), TypeError, "str"),
+        (("native-serial", "wait", None, 1), TypeError, "iterable"),
+        (("native-serial", "wait", 1, 1), TypeError, "iterable"),
+        (("native-serial", "wait", "text", 1), TypeError, "a task is a tuple"),
+        (("native-serial", "wait", [], "1"), TypeError, "int"),
+        (("native-serial", "wait", [], 1.0), TypeError, "int"),
+        (("native-serial", "wait", [], None), TypeError, "int"),
+        (("native", "wait", [], 1), ValueError, "unknown native model 'native': .* native-serial, .*native-epoll$"),
+        (("", "wait", [], 1), ValueError, "unknown native model ''"),
+        (("native-serial", "Wait", [], 1), ValueError, "unknown workload 'Wait': .* download, compute and wait$"),
+        (("native-serial\0", "wait", [], 1), ValueError, "null character"),
+        (("native-serial", "wait\0", [], 1), ValueError, "null character"),
+        (("native-\ud800", "wait", [], 1), UnicodeEncodeError, "surrogates"),
+        (("native-serial", "wait", [], 0), ValueError, "workers must be from 1 to 1000000, not 0"),
+        (("native-serial", "wait", [], -1), ValueError, "not -1"),
+        (("native-serial", "wait", [], 1_000_001), ValueError, "not 1000001"),
+        (("native-serial", "wait", [], 2**63), OverflowError, "int too large"),
+    ],
+)
+def test_bad_arguments_of_run(args: tuple[str, str, Tasks, int], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        _core.run(*args)
+
+
+def test_all_arguments_of_run_are_positional() -> None:
+    names: dict[str, str] = {"workers": "1"}
+    with pytest.raises(TypeError, match="keyword"):
+        _core.run("native-serial", "wait", [], **names)  # type: ignore[call-arg,arg-type]
+
+
+def test_an_exception_of_the_list_of_tasks_comes_out_as_itself() -> None:
+    def broken() -> Iterator[_core.TaskInput]:
+        yield ("", 0)
+        raise KeyError("half-way")
+
+    with pytest.raises(KeyError, match="half-way"):
+        _core.run("native-serial", "wait", broken(), 1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "words"),
+    [
+        ((), TypeError, "argument"),
+        ((1,), TypeError, "str"),
+        (("wait", 1), TypeError, "argument"),
+        (("waiting",), ValueError, "unknown workload 'waiting': the engine has download, compute and wait"),
+        (("wait\0",), ValueError, "null character"),
+    ],
+)
+def test_bad_arguments_of_a_worker(args: tuple[str], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        _core.Worker(*args)
+
+
+class Undecided:
+    def __bool__(self) -> bool:
+        raise KeyError("neither")
+
+
+def test_bad_arguments_of_a_workers_run() -> None:
+    with _core.Worker("wait") as worker:
+        with pytest.raises(TypeError, match="a task and whether to release"):
+            worker.run(("", 0))  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match="keyword"):
+            worker.run(("", 0), release=True)  # type: ignore[call-arg]
+        with pytest.raises(KeyError, match="neither"):
+            worker.run(("", 0), Undecided())  # type: ignore[arg-type]
+        assert worker.run(("", 0), True)[0] == "ok"
+
+
+def test_a_task_may_be_any_tuple_and_its_integers_any_integers() -> None:
+    class Number:
+        def __index__(self) -> int:
+            # Other native work meanwhile, from within the reading of a task.
+            return values("native-serial", "compute", [("squares", 0, 3)])[0][0]
+
+    class Named(tuple[str | int, ...]):
+        pass
+
+    class Text(str):
+        pass
+
+    task = Named((Text("squares"), False, Number()))
+    assert values("native-pthreads", "compute", [task]) == [squares(0, 5)]
+    with _core.Worker("compute") as worker:
+        assert worker.run(task, True)[3] == squares(0, 5)
+
+
+@pytest.mark.parametrize("model", _core.MODELS)
+@pytest.mark.parametrize("workload", _core.WORKLOADS)
+def test_no_tasks_at_all(model: str, workload: str) -> None:
+    for tasks in ([], ()):
+        records = _core.run(model, workload, tasks, 3)
+        assert len(records) == 0
+        assert list(records) == []
+
+
+# ---- a worker's life
+
+
+def test_a_closed_worker() -> None:
+    for workload in _core.WORKLOADS:
+        with _core.Worker(workload) as worker:
+            pass
+        with pytest.raises(RuntimeError, match="the worker is closed"):
+            worker.run(("", 0), True)
+        worker.close()
+        with worker:  # entering opens nothing
+            worker.close()
+
+
+def test_a_worker_closes_when_an_exception_leaves_its_context() -> None:
+    with pytest.raises(KeyError), _core.Worker("download") as worker:
+        raise KeyError
+    with pytest.raises(RuntimeError, match="closed"):
+        worker.run(("http://", SECOND, SECOND), True)
+
+
+def test_a_worker_that_was_never_opened() -> None:
+    worker = _core.Worker.__new__(_core.Worker)
+    with pytest.raises(RuntimeError, match="closed"):
+        worker.run(("", 0), True)
+    worker.close()
+
+
+def test_a_worker_is_opened_once_at_a_time() -> None:
+    worker = _core.Worker("wait")
+    with pytest.raises(RuntimeError, match="the worker is open already"):
+        worker.__init__("compute")  # type: ignore[misc]
+    assert worker.run(("", 0), True)[0] == "ok", "it stays what it was"
+    worker.close()
+    worker.__init__("compute")  # type: ignore[misc]
+    assert worker.run(("squares", 0, 4), True)[3] == (14,)
+    worker.close()
+    with pytest.raises(ValueError, match="unknown workload"):
+        worker.__init__("none")  # type: ignore[misc]
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Look until it is true; that it never is, pytest's time-out says."""
+    while not true():
+        time.sleep(0.001)
+
+
+@contextmanager
+def in_a_thread(call: Callable[[], object]) -> Iterator[list[object]]:
+    """Run this beside the block; what it returned, or raised, is in the list when the block is left."""
+    result: list[object] = []
+
+    def main() -> None:
+        try:
+            result.append(call())
+        except Exception as error:
+            result.append(error)
+
+    thread = threading.Thread(target=main)
+    thread.start()
+    try:
+        yield result
+    finally:
+        thread.join()
+
+
+def test_a_worker_is_not_for_two_threads_at_once() -> None:
+    worker = _core.Worker("wait")
+    with in_a_thread(lambda: worker.run(("", 300 * MS), True)) as result:
+        error = None
+        while error is None:  # until the other thread is inside
+            try:
+                worker.run(("", 0), True)
+            except RuntimeError as raised:
+                error = raised
+        assert "the worker is busy in another thread" in str(error)
+        with pytest.raises(RuntimeError, match="busy"):
+            worker.close()
+        with pytest.raises(RuntimeError, match="open already"):
+            worker.__init__("wait")  # type: ignore[misc]
+        assert not result
+    (record,) = result
+    assert isinstance(record, tuple)
+    assert record[0] == "ok"
+    worker.run(("", 0), True)
+    worker.close()
+
+
+def test_a_worker_serves_one_thread_after_another() -> None:
+    with _core.Worker("wait") as worker:
+        with in_a_thread(lambda: (threading.get_native_id(), worker.run(("", 0), True))) as result:
+            pass
+        (there,) = result
+        assert isinstance(there, tuple)
+        assert there[1][5] == there[0] != threading.get_native_id()
+        assert worker.run(("", 0), True)[5] == threading.get_native_id()
+
+
+def in_a_child(code: Callable[[], object]) -> str:
+    """What this gives in a forked child, in words; an exception's too."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            answer = repr(code())
+        except BaseException as error:
+            answer = f"{type(error).__name__}: {error}"
+        os.write(writing, answer.encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading) as answers:
+        words = answers.read()
+    os.waitpid(pid, 0)
+    return words
+
+
+@pytest.mark.parametrize("workload", _core.WORKLOADS)
+def test_a_worker_does_not_work_in_a_forked_child(workload: str, origin: Origin) -> None:
+    tasks: dict[str, _core.TaskInput] = {
+        "wait": ("", 0),
+        "compute": ("squares", 0, 4),
+        "download": gets(origin, 1)[0],
+    }
+    task = tasks[workload]
+    with _core.Worker(workload) as worker:
+        before = worker.run(task, True)
+        told = in_a_child(lambda: worker.run(task, True))
+        assert told == "RuntimeError: the worker was opened in another process"
+        assert in_a_child(worker.close) == "None"
+        after = worker.run(task, True)
+        assert (before[0], before[3]) == (after[0], after[3]), "the parent's is as good as before"
+
+
+# ---- who may fork
+
+
+def answers_of_all_models() -> list[list[tuple[int, ...]]]:
+    return [values(model, "compute", [("squares", 0, 4)] * 3) for model in _core.MODELS]
+
+
+def test_a_forked_child_owes_nothing_for_its_parents_native_work() -> None:
+    all_well = repr([[(14,)] * 3] * 4)
+    with _core.Worker("download"):
+        assert in_a_child(answers_of_all_models) == all_well
+    program = (
+        "import threading, time\n"
+        "from lanes import _core\n"
+        "from holdings import children\n"
+        "from test_core import *\n"
+        "import warnings; warnings.simplefilter('ignore')\n"  # of 3.12 and later: fork beside threads
+        "with in_a_thread(lambda: _core.run('native-fork', 'wait', [('', 300 * MS)], 1)) as result:\n"
+        "    until(lambda: bool(children(os.getpid())))\n"
+        "    print(in_a_child(answers_of_all_models))\n"
+    )
+    assert script(f"import sys; sys.path[:] = {sys.path!r}\n{program}") == all_well + "\n"
+
+
+def test_native_fork_runs_alone() -> None:
+    must_follow = "native-fork and other native work of this process must follow one another, not overlap"
+    task = ("", 300 * MS)
+    with _core.Worker("compute"), pytest.raises(RuntimeError, match=must_follow):
+        _core.run("native-fork", "wait", [task], 1)
+    for running in ("native-serial", "native-pthreads", "native-epoll"):
+        with in_a_thread(lambda: _core.run(running, "wait", [task], 1)) as result:  # noqa: B023 - ends with the turn
+            error = None
+            while error is None:  # until the other thread is inside
+                try:
+                    _core.run("native-fork", "wait", [], 1)
+                except RuntimeError as raised:
+                    error = raised
+            assert must_follow in str(error)
+            assert not result
+            assert values("native-pthreads", "wait", [("", 0)] * 3) == [()] * 3, "the others may overlap"
+        assert isinstance(result[0], _core.Records)
+    idle = holdings().children
+    with in_a_thread(lambda: _core.run("native-fork", "wait", [task] * 2, 2)) as result:
+        until(lambda: holdings().children != idle)
+        for model in _core.MODELS:
+            with pytest.raises(RuntimeError, match=must_follow):
+                _core.run(model, "wait", [("", 0)], 1)
+        with pytest.raises(RuntimeError, match=must_follow):
+            _core.Worker("wait")
+    assert isinstance(result[0], _core.Records)
+    assert answers_of_all_models() == [[(14,)] * 3] * 4
+
+
+@pytest.mark.parametrize("pair", [*product(_core.MODELS, repeat=2)], ids=" then ".join)
+def test_models_follow_one_another_in_any_order(pair: tuple[str, str], origin: Origin) -> None:
+    before = holdings()
+    tasks = gets(origin, 6)
+    for model in pair:
+        assert values(model, "download", tasks, 3) == [(200, 1000 * n, crc32(1000 * n, n)) for n in range(6)]
+        assert values(model, "compute", [("squares", 0, 4)] * 6, 3) == [(14,)] * 6
+    assert left_since(before) == ""
+
+
+@pytest.mark.parametrize("model", _core.MODELS)
+def test_a_run_from_another_thread(model: str, origin: Origin) -> None:
+    with in_a_thread(lambda: values(model, "download", gets(origin, 4))) as result:
+        pass
+    assert result == [[(200, 1000 * n, crc32(1000 * n, n)) for n in range(4)]]
+
+
+# ---- records and spans
+
+
+def test_records_are_a_sequence() -> None:
+    records = _core.run("native-serial", "compute", [("squares", 0, n) for n in range(4)], 1)
+    assert len(records) == 4
+    assert [record[3] for record in records] == [(0,), (0,), (1,), (5,)]  # type: ignore[attr-defined]
+    assert records[3] == records[-1]
+    assert records[0] == records[-4]
+    for index in (4, -5, 2**62, -(2**62)):
+        with pytest.raises(IndexError, match="there is no such task"):
+            records[index]
+    with pytest.raises((IndexError, OverflowError)):
+        records[2**64]
+    with pytest.raises(TypeError):
+        records["0"]  # type: ignore[index]
+    with pytest.raises(TypeError, match="cannot create"):
+        _core.Records()
+
+
+def test_records_keep_no_descriptor() -> None:
+    before = holdings()
+    records = [_core.run(model, "wait", [("", 0)], 1) for model in _core.MODELS]
+    assert left_since(before) == ""
+    assert [record[0] for each in records for record in each] == ["ok"] * 4  # type: ignore[attr-defined]
+
+
+def test_a_record_has_the_form_that_is_promised() -> None:
+    (record,) = _core.run("native-serial", "compute", [("squares", 0, 4)], 1)  # type: ignore[misc]
+    assert record[:5] == ("ok", None, "", (14,), 0)
+    assert [type(field) for field in record[4:]] == [int] * 8
+    (record,) = _core.run("native-serial", "download", [("http://", SECOND, SECOND)], 1)  # type: ignore[misc]
+    assert record[:2] == ("failed", "DownloadError")
+    assert record[2]
+    assert record[3] == ()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workload", _core.WORKLOADS)
+@pytest.mark.parametrize("model", _core.MODELS)
+def test_spans_are_sane(model: str, workload: str, workers: int, origin: Origin) -> None:
+    tasks: dict[str, Tasks] = {
+        "wait": [("", 2 * MS)] * 12,
+        "compute": [("primes", 1_000_000, 1_001_000)] * 12,
+        "download": [(origin.url(size=50_000, ms=2), SECOND, SECOND)] * 12,
+    }
+    began = time.monotonic_ns()
+    records = list(_core.run(model, workload, tasks[workload], workers))  # type: ignore[call-overload]
+    ended = time.monotonic_ns()
+    spans = [done(n, record).span for n, record in enumerate(records)]
+    for span in spans:
+        assert 0 <= span.worker < workers
+        assert began <= span.claimed_ns <= span.started_ns <= span.finished_ns <= ended
+        assert 0 <= span.cpu_ns <= ended - began
+        assert span.cpu in os.sched_getaffinity(0)
+        if workload == "wait":
+            assert span.finished_ns - span.started_ns >= 2 * MS
+        if workload == "compute":
+            assert span.cpu_ns > 0
+    inside = {(span.process_id, span.thread_id) for span in spans}
+    lanes_of = {(span.worker, span.process_id, span.thread_id) for span in spans}
+    if model in ("native-serial", "native-epoll"):
+        assert inside == {(os.getpid(), threading.get_native_id())}
+    elif model == "native-pthreads":
+        assert {process for process, _ in inside} == {os.getpid()}
+        assert threading.get_native_id() not in {thread for _, thread in inside}
+    else:
+        assert os.getpid() not in {process for process, _ in inside}
+        assert all(process == thread for process, thread in inside)
+    if model in ("native-pthreads", "native-fork"):
+        assert len(lanes_of) == len(inside) == len({span.worker for span in spans}), "a thread or process per worker"
+    for worker in range(workers):
+        mine = [span for span in spans if span.worker == worker]
+        assert mine == sorted(mine, key=lambda span: span.claimed_ns), "in order"
+        assert all(a.finished_ns <= b.started_ns for a, b in pairwise(mine)), "one at a time"
+
+
+@pytest.mark.parametrize(
+    ("model", "lanes_seen"),
+    [("native-serial", {0}), ("native-pthreads", {0, 1, 2}), ("native-fork", {0, 1, 2}), ("native-epoll", {0, 1, 2})],
+)
+def test_every_worker_gets_work(model: str, lanes_seen: set[int]) -> None:
+    records = _core.run(model, "wait", [("", 100 * MS)] * 3, 3)
+    assert {record[4] for record in records} == lanes_seen  # type: ignore[attr-defined]
+
+
+# ---- the small ones
+
+
+def test_here() -> None:
+    before = time.monotonic_ns()
+    process, thread, cpu, now, cpu_time = _core.here()
+    assert (process, thread) == (os.getpid(), threading.get_native_id())
+    assert cpu in os.sched_getaffinity(0)
+    assert before <= now <= time.monotonic_ns()
+    assert 0 <= cpu_time <= time.thread_time_ns()
+    with in_a_thread(lambda: (_core.here()[1], threading.get_native_id())) as result:
+        pass
+    (there,) = result
+    assert isinstance(there, tuple)
+    assert there[0] == there[1] != thread
+    for _ in range(10_000):
+        cpu_time, earlier = _core.here()[4], cpu_time
+        assert cpu_time >= earlier
+
+
+def test_libcurl_version() -> None:
+    version = tuple(int(part) for part in _core.libcurl_version().split("-")[0].split(".")[:3])
+    assert version >= (7, 85)
+
+
+def test_die_with_parent() -> None:
+    # A child of a child that has ended; that it ends, too, closes the pipe.
+    reading, writing = os.pipe()
+    go_on, over = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        if os.fork() == 0:
+            signal.alarm(60)  # should it fail
+            _core.die_with_parent()
+            os.write(writing, b"ready")
+            time.sleep(3600)
+        os.read(go_on, 1)
+        os._exit(0)
+    os.close(writing)
+    assert os.read(reading, 9) == b"ready"
+    os.write(over, b"x")
+    os.waitpid(pid, 0)
+    assert os.read(reading, 9) == b""
+    for fd in (reading, go_on, over):
+        os.close(fd)
+
+
+def test_the_functions_that_take_nothing_take_nothing() -> None:
+    for function in (_core.here, _core.die_with_parent, _core.libcurl_version):
+        with pytest.raises(TypeError, match="no arguments"):
+            function(1)  # type: ignore[operator]
+
+
+# ---- many modules, many interpreters
+
+
+def another_core() -> ModuleType:
+    """A second module object of the same extension."""
+    assert _core.__file__
+    loader = importlib.machinery.ExtensionFileLoader("lanes._core", _core.__file__)
+    spec = importlib.util.spec_from_file_location("lanes._core", _core.__file__, loader=loader)
+    assert spec
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def test_modules_share_nothing_and_are_freed() -> None:
+    import gc
+
+    gone = []
+    for _ in range(50):
+        module = another_core()
+        assert module.Worker is not _core.Worker
+        assert isinstance(module.run("native-serial", "wait", [("", 0)], 1), module.Records)
+        with pytest.raises(TypeError):
+            _core.Worker.run(module.Worker("wait"), ("", 0), True)
+        gone.append(weakref.ref(module))
+        gone.append(weakref.ref(module.Worker))
+    del module
+    gc.collect()
+    assert [each() for each in gone] == [None] * 100
+
+
+def test_a_worker_outlives_its_module() -> None:
+    import gc
+
+    worker: _core.Worker = another_core().Worker("compute")
+    records: _core.Records = another_core().run("native-serial", "compute", [("squares", 0, 4)], 1)
+    gc.collect()
+    assert worker.run(("squares", 0, 4), True)[3] == records[0][3] == (14,)
+
+
+INTERPRETERS = """
+import sys
+try:
+    import _interpreters as interpreters  # 3.13 and later
+except ImportError:
+    import _xxsubinterpreters as interpreters
+import threading
+from lanes import _core
+
+INSIDE = '''
+from lanes import _core
+tasks = [("primes", 1000000, 1010000)] * 8
+for model in ("native-serial", "native-pthreads", "native-epoll"):
+    for _ in range(3):
+        assert [record[3] for record in _core.run(model, "compute", tasks, 2)] == [(753,)] * 8
+with _core.Worker("download") as worker:
+    assert worker.run(("http://", 10**9, 10**9), True)[0] == "failed"
+try:
+    _core.run("native-fork", "wait", [("", 0)], 1)
+except RuntimeError as error:
+    assert "main interpreter only" in str(error)
+else:
+    raise AssertionError("it has forked")
+'''
+
+def live():
+    for _ in range(3):
+        interpreter = interpreters.create()  # with a GIL of its own from 3.12 on
+        failure = interpreters.run_string(interpreter, INSIDE)  # 3.12 and earlier raise it
+        if failure is not None:
+            failures.append(failure)
+        interpreters.destroy(interpreter)
+
+failures = []
+threads = [threading.Thread(target=live) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert not failures, failures
+print([record[0] for record in _core.run("native-fork", "wait", [("", 0)] * 2, 2)])
+"""
+
+
+def test_sub_interpreters() -> None:
+    # In a process of its own: what goes wrong with interpreters takes the process with it.
+    shown = subprocess.run([sys.executable, "-c", INTERPRETERS], capture_output=True, text=True, check=False)
+    assert (shown.stdout, shown.stderr, shown.returncode) == ("['ok', 'ok']\n", "", 0)
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has a GIL in any case")
+def test_the_import_leaves_the_gil_off() -> None:
+    assert script("import sys, lanes._core; print(sys._is_gil_enabled())") == "False\n"
