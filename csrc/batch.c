@@ -56,9 +56,16 @@ int lanes_batch_open(struct lanes_batch *batch,
     return 0;
 }
 
+void lanes_batch_finish(struct lanes_batch *batch)
+{
+    if (batch->stop_fd >= 0)
+        close(batch->stop_fd);
+    batch->stop_fd = -1;
+}
+
 void lanes_batch_close(struct lanes_batch *batch)
 {
-    close(batch->stop_fd);
+    lanes_batch_finish(batch);
     munmap(batch->shared, batch->shared->bytes);
     batch->shared = NULL;
 }

@@ -36,6 +36,10 @@ int lanes_batch_open(struct lanes_batch *batch,
                      size_t n_workers);
 void lanes_batch_close(struct lanes_batch *batch);
 
+/* The run is over and will not be repeated: keep what came of the tasks, and no
+ * descriptor. */
+void lanes_batch_finish(struct lanes_batch *batch);
+
 /* Make every task free again, keeping its input. No worker may be alive. */
 void lanes_batch_rewind(struct lanes_batch *batch);
 

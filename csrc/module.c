@@ -14,6 +14,7 @@
 #include "workload.h"
 
 #include <curl/curl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -127,6 +128,18 @@ static void leave_native_work(bool forks)
         atomic_store(&native_work, 0);
     else
         atomic_fetch_sub(&native_work, 1);
+}
+
+/* A child that somebody else forked has none of our threads, and its workers
+ * are dead: nothing is under way in it. */
+static void forget_native_work(void)
+{
+    atomic_store(&native_work, 0);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forget_native_work);
 }
 
 /* ---- Python in: a task is a tuple of a text and at most four integers ---- */
@@ -381,6 +394,7 @@ static PyObject *run(PyObject *module, PyObject *args)
         raise_engine_error(model->name, rc);
         goto fail;
     }
+    lanes_batch_finish(&records->batch);
     Py_DECREF(tasks);
     return (PyObject *)records;
 
@@ -557,10 +571,10 @@ static PyObject *worker_exit(PyObject *self, PyObject *args)
 
 static PyMethodDef worker_methods[] = {
     {"run", (PyCFunction)(void (*)(void))worker_run, METH_FASTCALL,
-     "run(task, release, /)\n--\n\n"
+     "run($self, task, release, /)\n--\n\n"
      "Do one task, with the GIL released or kept."},
     {"close", worker_close, METH_NOARGS,
-     "close()\n--\n\nFree what the worker keeps."},
+     "close($self, /)\n--\n\nFree what the worker keeps."},
     {"__enter__", worker_enter, METH_NOARGS, NULL},
     {"__exit__", worker_exit, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
@@ -673,8 +687,10 @@ static int add_statuses(struct state *state)
 
 static int exec_module(PyObject *module)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT; /* for all interpreters */
     struct state *state = state_of(module);
 
+    pthread_once(&once, watch_forks);
     if (curl_version_info(CURLVERSION_NOW)->version_num < 0x075500) {
         PyErr_Format(PyExc_ImportError,
                      "lanes needs libcurl 7.85 or later; this process has %s",
