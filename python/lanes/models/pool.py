@@ -25,22 +25,25 @@ def run(work: Work, workers: int) -> list[Done]:
         crew = set(multiprocessing.active_children()) - others
         for task in work.tasks:
             pool.apply_async(do_task, (task,), callback=results.put, error_callback=results.put)
-        done = [_next(results, crew) for _ in work.tasks]
+        done: list[Done] = []
+        while len(done) < len(work.tasks):
+            try:
+                result = results.get(timeout=0.1)
+            except Empty:
+                _call_roll(crew, workers)
+                continue
+            if isinstance(result, BaseException):
+                raise result
+            done.append(result)
         pool.close()
         pool.join()
     return done
 
 
-def _next(results: SimpleQueue[Done | BaseException], crew: set[BaseProcess]) -> Done:
-    """The next result. A Pool replaces a worker that dies and says nothing: its task would be waited for for ever."""
-    while True:
-        try:
-            result = results.get(timeout=0.1)
-        except Empty:
-            for process in crew:
-                if process.exitcode is not None:
-                    raise RuntimeError(children.last_words(process)) from None
-            continue
-        if isinstance(result, BaseException):
-            raise result
-        return result
+def _call_roll(crew: set[BaseProcess], workers: int) -> None:
+    """A Pool replaces a worker that dies and says nothing; its task would be waited for for ever."""
+    for process in crew:
+        if process.exitcode is not None:
+            raise RuntimeError(children.last_words(process))
+    if len(crew) < workers:
+        raise RuntimeError("a worker process ended before its first task")
