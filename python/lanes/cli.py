@@ -189,7 +189,10 @@ def _compare(options: argparse.Namespace) -> int:
             for line in table.problems(results[-1]):
                 print(line, file=sys.stderr)
         else:
-            table.show(results[-1], _console(stderr=to_stdout))
+            console = _console(stderr=to_stdout)
+            if len(results) > 1:
+                console.print()
+            table.show(results[-1], console)
     if path:
         json.write(results, path)
     elif to_stdout:
