@@ -77,7 +77,7 @@ def test_a_row_that_differs_never_wins_and_says_what_differs() -> None:
     text = table.text(make_comparison(row, make_row("native-epoll", None, FAST, BASE)))
     assert re.search(r"^native-fork .* NO$", text, re.MULTILINE)
     assert "native-epoll is fastest" in text
-    assert "native-fork: 1 task of 2 differ from serial/python" in text
+    assert "native-fork: 1 of 2 tasks differ from serial/python" in text
     assert "  task 1 http://[::1]/b: expected ok 200 5 77, got failed ConnectError (no)" in text
 
 

@@ -69,7 +69,7 @@ def problems(comparison: Comparison) -> Iterator[str]:
         elif row.differences:
             many = len({difference.task for difference in row.differences})
             against = "its own first round" if row.name == baseline else baseline
-            yield f"{row.name}: {_count(many, 'task')} of {len(comparison.workload.tasks)} differ from {against}"
+            yield f"{row.name}: {many} of {_count(len(comparison.workload.tasks), 'task')} differ from {against}"
             yield from (f"  {_difference(each)}" for each in row.differences[:_SHOWN])
             if many > _SHOWN:
                 yield f"  and {many - _SHOWN} more"
