@@ -119,7 +119,7 @@ def test_every_figure_is_measured_once_a_round_and_closed() -> None:
     )
     assert first.ratios == (0.25, 0.5, 0.75)
     assert first.median == 0.5
-    assert second.ratios == (3, 2, 2)
+    assert second.ratios == (3.0, 2.0, 2.0)
     assert [first.is_reached, second.is_reached] == [True, True]
     assert second.note == "note on b"
     assert log == ["open a", "open b", "close b", "close a"]
@@ -141,7 +141,7 @@ def test_what_cannot_be_measured_says_why_and_stops_nothing_else() -> None:
     assert missing.reason == "pip said no"
     assert broken.reason == "ZeroDivisionError: by zero"
     assert log == ["open broken", "close broken"]
-    assert good.ratios == (1, 1)
+    assert good.ratios == (1.0, 1.0)
     assert [missing.is_reached, broken.is_reached, good.is_reached] == [None, None, False]
 
 
