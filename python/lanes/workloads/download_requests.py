@@ -52,6 +52,9 @@ def classify(error: Exception) -> str:
     # urllib3 calls this a read time-out, but no connection stands before its handshake has ended.
     if "handshake operation timed out" in " ".join(map(str, causes(error))):
         return "ConnectTimeout"
+    # Older releases name the end of the connection between two chunks a chunk of no size at all.
+    if any(isinstance(cause, urllib3.InvalidChunkLength) and not cause.length for cause in causes(error)):
+        return "PartialBody"
     return first_class(error, _CLASSES)
 
 
