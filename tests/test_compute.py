@@ -58,7 +58,7 @@ def test_tasks_share_the_work_without_a_gap() -> None:
 
 def test_defaults() -> None:
     workload = lanes.compute()
-    assert (workload.kernel, workload.count, workload.size) == ("primes", 8, KERNELS["primes"].default_size)
+    assert (workload.kernel, workload.count, workload.size) == ("primes", 16, KERNELS["primes"].default_size)
     assert workload.default_workers == usable_processors()
     assert workload.params == {"kernel": "primes", "task_size": workload.size}
     assert pickle.loads(pickle.dumps(workload)) == workload

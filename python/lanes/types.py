@@ -163,7 +163,7 @@ class Model(Protocol):
 
     @property
     def family(self) -> str:
-        """"python" or "native"."""
+        """Either "python" or "native"."""
         ...
 
     @property

@@ -83,12 +83,21 @@ _kept = threading.local()
 
 
 def start_worker(work: Work) -> None:
-    """The initializer of a pool: open the work on this worker."""
-    _kept.stack = ExitStack()
-    _kept.do = _kept.stack.enter_context(work.open())
+    """The initializer of a pool: open the work on this worker.
+
+    What a pool does about an initializer that raises is to break, or to try for ever, and to lose the error. So the
+    error is kept, and is what comes of the worker's first task.
+    """
+    _kept.stack, _kept.error = ExitStack(), None
+    try:
+        _kept.do = _kept.stack.enter_context(work.open())
+    except Exception as error:
+        _kept.error = error
 
 
 def do_task(task: Task) -> Done:
     """The function of a pool: do one task on the worker that `start_worker` prepared."""
+    if _kept.error is not None:
+        raise _kept.error
     do: Callable[[Task], Done] = _kept.do
     return do(task)

@@ -132,7 +132,7 @@ async def _compute_async(task: Task) -> Outcome:
     return _compute(task)
 
 
-def compute(kernel: str = "primes", *, tasks: int = 8, task_size: int | None = None) -> Compute:
+def compute(kernel: str = "primes", *, tasks: int = 16, task_size: int | None = None) -> Compute:
     """A kernel's work in equal tasks. `task_size` is how many numbers one looks at, or the side of its tile."""
     if kernel not in KERNELS:
         raise ValueError(f"unknown kernel {kernel!r}: the kernels are {', '.join(KERNELS)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -51,6 +50,8 @@ def _sleep(task: Task) -> Outcome:
 
 
 async def _sleep_async(task: Task) -> Outcome:
+    import asyncio  # only where a loop runs already
+
     await asyncio.sleep(task.args[0] / 1e9)
     return Outcome("ok")
 
