@@ -36,6 +36,7 @@ MACHINE = {
     "processors": 4,
     "system": "Linux",
     "kernel": "6.1",
+    "load_before": 0.123,
 }
 AT_MOST_HALF = Target(0.5)
 
@@ -175,7 +176,9 @@ def test_the_table_fits_80_columns_and_tells_all() -> None:
     with console.capture() as captured:
         report.show(results, MACHINE, 3, console)
     lines = [" ".join(line.split()) for line in captured.get().splitlines()]
-    assert lines[0] == "Python 3.11.7, libcurl 7.88.1, Some CPU, 2 of 4 processors, Linux 6.1; rounds: 3"
+    assert (
+        lines[0] == "Python 3.11.7, libcurl 7.88.1, Some CPU, 2 of 4 processors, Linux 6.1; load before 0.12; rounds: 3"
+    )
     assert "engine/pycurl-source <= 0.50 0.934 0.934 - 0.934 23.4 : 25.1 ms NO" in lines
     assert "start <= 0.50 0.200 0.100 - 0.300 2.00 : 10.0 ms yes" in lines
     assert "engine/wreq <= 0.50 - - - unknown" in lines

@@ -8,6 +8,7 @@ Timing never fails it: it exits with 0 whenever it could run, and the table says
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -55,13 +56,13 @@ def main() -> int:
         if progress.is_terminal:
             progress.print(f"\r\x1b[K{what}", end="", highlight=False, soft_wrap=True)
 
+    facts = {**machine.facts(), "load_before": os.getloadavg()[0]}
     try:
         results = figures.measure(chosen, options.rounds, tell)
     except KeyboardInterrupt:
         return 130
     finally:
         tell("")
-    facts = machine.facts()
     report.show(results, facts, options.rounds, Console())
     report.write(options.json, results, facts, options.rounds)
     print(f"\nJSON: {options.json}")

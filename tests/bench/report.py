@@ -1,7 +1,7 @@
 """The figures as people and programs read them: a table with what there is to say below it, and JSON.
 
     schema   1
-    machine  what the figures depend on: see lanes/machine.py
+    machine  what the figures depend on: see lanes/machine.py; load_before, the load average of the minute before
     rounds   how many pairs of each figure were to be measured
     figures  in the order of the table
 
@@ -71,7 +71,8 @@ def _machine(machine: Mapping[str, object], rounds: int) -> str:
     return (
         f"Python {machine['python']}{'' if machine['gil'] else ' without GIL'}, libcurl {machine['libcurl']},"
         f" {machine['cpu'] or machine['architecture']}, {machine['processors_usable']} of {machine['processors']}"
-        f" processors, {machine['system']} {machine['kernel']}; rounds: {rounds}"
+        f" processors, {machine['system']} {machine['kernel']};"
+        f" load before {machine['load_before']:.2f}; rounds: {rounds}"
     )
 
 
