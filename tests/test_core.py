@@ -14,7 +14,6 @@ import time
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import pairwise, product
 from pathlib import Path
 from types import ModuleType
@@ -23,10 +22,10 @@ from typing import TypeAlias
 import pytest
 
 import lanes
-from holdings import holdings, left_since
 from lanes import _core
 from lanes.origin import Origin, crc32
 from lanes.work import done
+from processes import holdings, in_a_thread, left_since, script, until
 
 MS = 10**6
 SECOND = 10**9
@@ -35,13 +34,6 @@ PARENT = Path(lanes.__file__).parents[1]
 """The directory that `lanes` is imported from."""
 
 Tasks: TypeAlias = "list[_core.TaskInput]"
-
-
-def script(code: str, *args: str) -> str:
-    """What a fresh interpreter prints that runs this."""
-    shown = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
-    assert shown.returncode == 0, shown.stderr
-    return shown.stdout
 
 
 def values(model: str, workload: str, tasks: Tasks, workers: int = 2) -> list[tuple[int, ...]]:
@@ -326,31 +318,6 @@ def test_a_worker_is_opened_once_at_a_time() -> None:
         worker.__init__("none")  # type: ignore[misc]
 
 
-def until(true: Callable[[], bool]) -> None:
-    """Look until it is true; that it never is, pytest's time-out says."""
-    while not true():
-        time.sleep(0.001)
-
-
-@contextmanager
-def in_a_thread(call: Callable[[], object]) -> Iterator[list[object]]:
-    """Run this beside the block; what it returned, or raised, is in the list when the block is left."""
-    result: list[object] = []
-
-    def main() -> None:
-        try:
-            result.append(call())
-        except Exception as error:
-            result.append(error)
-
-    thread = threading.Thread(target=main)
-    thread.start()
-    try:
-        yield result
-    finally:
-        thread.join()
-
-
 def test_a_worker_is_not_for_two_threads_at_once() -> None:
     worker = _core.Worker("wait")
     with in_a_thread(lambda: worker.run(("", 300 * MS), True)) as result:
@@ -430,16 +397,14 @@ def test_a_forked_child_owes_nothing_for_its_parents_native_work() -> None:
     with _core.Worker("download"):
         assert in_a_child(answers_of_all_models) == all_well
     program = (
-        "import threading, time\n"
         "from lanes import _core\n"
-        "from holdings import children\n"
         "from test_core import *\n"
         "import warnings; warnings.simplefilter('ignore')\n"  # of 3.12 and later: fork beside threads
         "with in_a_thread(lambda: _core.run('native-fork', 'wait', [('', 300 * MS)], 1)) as result:\n"
-        "    until(lambda: bool(children(os.getpid())))\n"
+        "    until(lambda: holdings().children)\n"
         "    print(in_a_child(answers_of_all_models))\n"
     )
-    assert script(f"import sys; sys.path[:] = {sys.path!r}\n{program}") == all_well + "\n"
+    assert script(program) == all_well + "\n"
 
 
 def test_native_fork_runs_alone() -> None:
@@ -713,8 +678,7 @@ print([record[0] for record in _core.run("native-fork", "wait", [("", 0)] * 2, 2
 
 def test_sub_interpreters() -> None:
     # In a process of its own: what goes wrong with interpreters takes the process with it.
-    shown = subprocess.run([sys.executable, "-c", INTERPRETERS], capture_output=True, text=True, check=False)
-    assert (shown.stdout, shown.stderr, shown.returncode) == ("['ok', 'ok']\n", "", 0)
+    assert script(INTERPRETERS) == "['ok', 'ok']\n"
 
 
 @pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has a GIL in any case")

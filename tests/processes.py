@@ -1,0 +1,98 @@
+"""What a process holds and a run must give back; what goes on beside a run. Imported by the scripts of tests, too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Holdings(NamedTuple):
+    threads: frozenset[int]
+    children: frozenset[int]
+    """Zombies included."""
+    descriptors: frozenset[tuple[int, str]]
+    """Each with what it is open on: a number may be used again."""
+
+
+def holdings(pid: int | None = None) -> Holdings:
+    proc = Path("/proc", str(pid or "self"))
+    threads = [int(thread) for thread in os.listdir(proc / "task")]
+    descriptors = set()
+    for fd in os.listdir(proc / "fd"):
+        try:
+            descriptors.add((int(fd), os.readlink(proc / "fd" / fd)))
+        except FileNotFoundError:  # the one that this listing was read from
+            continue
+    return Holdings(frozenset(threads), frozenset(children(pid or os.getpid())), frozenset(descriptors))
+
+
+def children(pid: int) -> set[int]:
+    """The children of all threads of a process."""
+    found: set[int] = set()
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        try:
+            found.update(map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split()))
+        except OSError:  # it has just ended
+            continue
+    return found
+
+
+def left_since(before: Holdings) -> str:
+    """What this process holds more, or less, than then; "" when all is as it was.
+
+    A thread that has been joined may need a moment more to leave the kernel's list, so that is given.
+    """
+    until = time.monotonic() + 1
+    while (now := holdings()) != before and time.monotonic() < until:
+        time.sleep(0.001)
+    return "" if now == before else f"before: {before}, after: {now}"
+
+
+def asleep(pid: int) -> bool:
+    """Whether a worker of native-fork sleeps in a task: it has settled, which is to ignore SIGINT, and waits."""
+    try:
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    except OSError:
+        return False
+    return bool(int(status["SigIgn"], 16) & 1 << 1) and status["State"].split()[0] == "S"
+
+
+def until(true: Callable[[], object]) -> None:
+    """Look until it is true; that it never is, pytest's time-out says."""
+    while not true():
+        time.sleep(0.001)
+
+
+@contextmanager
+def in_a_thread(call: Callable[[], object]) -> Iterator[list[object]]:
+    """Run this beside the block; what it returned, or raised, is in the list when the block is left."""
+    result: list[object] = []
+
+    def main() -> None:
+        try:
+            result.append(call())
+        except Exception as error:
+            result.append(error)
+
+    thread = threading.Thread(target=main)
+    thread.start()
+    try:
+        yield result
+    finally:
+        thread.join()
+        until(lambda: str(thread.native_id) not in os.listdir("/proc/self/task"))
+
+
+def script(code: str, *args: str) -> str:
+    """What a fresh interpreter prints that runs this, and finds modules where we do."""
+    code = f"import sys; sys.path[:] = {sys.path!r}\n{code}"
+    shown = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
+    assert (shown.returncode, shown.stderr) == (0, ""), shown.stderr
+    return shown.stdout
