@@ -86,6 +86,7 @@ static int spawn(struct nursery *nursery, size_t index)
     pid_t parent = getpid();
     sigset_t all, before;
     pid_t pid;
+    int rc;
 
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
@@ -98,9 +99,11 @@ static int spawn(struct nursery *nursery, size_t index)
     nursery->children[index] = pid;
     nursery->n_alive++;
     nursery->pidfds[index].fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (nursery->pidfds[index].fd < 0)
-        return -errno; /* no way to watch it; clear() ends it */
-    return 0;
+    if (nursery->pidfds[index].fd >= 0 || errno == ESRCH)
+        return 0; /* watched; or ended already and reaped by somebody else */
+    rc = -errno;
+    kill(pid, SIGKILL); /* there is no way to watch it */
+    return rc;
 }
 
 /* The tasks a dead child has begun and not finished: at most one. */
@@ -146,10 +149,13 @@ static void reap(struct nursery *nursery, size_t index)
     struct lanes_batch *batch = nursery->batch;
     pid_t pid = nursery->children[index];
     int status = 0;
-    bool known = waitpid(pid, &status, 0) == pid;
+    pid_t got;
     char cause[80];
     int rc;
 
+    do
+        got = waitpid(pid, &status, 0);
+    while (got < 0 && errno == EINTR);
     if (nursery->pidfds[index].fd >= 0)
         close(nursery->pidfds[index].fd);
     nursery->pidfds[index].fd = -1;
@@ -157,8 +163,8 @@ static void reap(struct nursery *nursery, size_t index)
     nursery->n_alive--;
     if (lanes_batch_stopped(batch))
         return;
-    tell_cause(cause, sizeof(cause), known, status);
-    if (!bury_task(nursery, index, pid, cause) && (!known || status != 0) &&
+    tell_cause(cause, sizeof(cause), got == pid, status);
+    if (!bury_task(nursery, index, pid, cause) && (got != pid || status != 0) &&
         ++nursery->idle_deaths > batch->n_workers) {
         lanes_batch_stop(batch, -ECHILD);
         return;
@@ -180,7 +186,8 @@ static void kill_all(struct nursery *nursery)
 static void reap_ended(struct nursery *nursery)
 {
     for (size_t n = 0; n < nursery->batch->n_workers; n++)
-        if (nursery->pidfds[n].revents != 0)
+        if (nursery->children[n] > 0 &&
+            (nursery->pidfds[n].fd < 0 || nursery->pidfds[n].revents != 0))
             reap(nursery, n);
 }
 
