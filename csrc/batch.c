@@ -6,10 +6,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* How many claims pass before the others are told. Rarely, as each telling is
+ * a cache line that all must fetch; but a worker that comes late must not look
+ * at every task from the first. */
+#define STRIDE 64
+
 /* Head of the shared memory; tasks and their failures follow. Claims and the
  * stop flag are read by all workers, so they do not share a cache line. */
 struct lanes_shared {
-    _Alignas(64) _Atomic size_t next; /* no task before this one is free */
+    _Alignas(64) _Atomic size_t next; /* no task before this is free; a hint */
     _Alignas(64) _Atomic int why;     /* 0, or the reason to stop */
     size_t bytes;
 };
@@ -87,24 +92,25 @@ void lanes_batch_rewind(struct lanes_batch *batch)
         (void)!read(batch->stop_fd, &count, sizeof(count));
 }
 
-struct lanes_task *lanes_batch_claim(struct lanes_batch *batch, int worker)
+struct lanes_task *lanes_batch_claim(struct lanes_batch *batch, int worker,
+                                     size_t *from)
 {
-    size_t n = atomic_load(&batch->shared->next);
+    size_t next =
+        atomic_load_explicit(&batch->shared->next, memory_order_relaxed);
 
-    while (n < batch->n_tasks && !lanes_batch_stopped(batch)) {
+    for (size_t n = next > *from ? next : *from;
+         n < batch->n_tasks && !lanes_batch_stopped(batch); n++) {
         struct lanes_task *task = &batch->tasks[n];
         int32_t nobody = 0;
-        size_t next = n;
-        bool mine =
-            atomic_compare_exchange_strong(&task->owner, &nobody, worker + 1);
 
-        /* Whoever sees that n is taken moves `next` on: the one who took it
-         * may have been killed before it could. */
-        if (atomic_compare_exchange_strong(&batch->shared->next, &next, n + 1))
-            next = n + 1;
-        if (mine)
-            return task;
-        n = next;
+        if (atomic_load_explicit(&task->owner, memory_order_relaxed) != 0 ||
+            !atomic_compare_exchange_strong(&task->owner, &nobody, worker + 1))
+            continue;
+        *from = n + 1;
+        if (n % STRIDE == 0)
+            atomic_store_explicit(&batch->shared->next, n,
+                                  memory_order_relaxed);
+        return task;
     }
     return NULL;
 }

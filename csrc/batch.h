@@ -45,8 +45,10 @@ void lanes_batch_rewind(struct lanes_batch *batch);
 
 /* Take the next free task, in order, or NULL when there is none or the run is
  * to stop. The claim is one atomic step: a worker that is killed right after
- * it is still known as the owner. */
-struct lanes_task *lanes_batch_claim(struct lanes_batch *batch, int worker);
+ * it is still known as the owner. `from` is the worker's own: how far it has
+ * come, 0 at first. */
+struct lanes_task *lanes_batch_claim(struct lanes_batch *batch, int worker,
+                                     size_t *from);
 bool lanes_batch_has_free(const struct lanes_batch *batch);
 
 /* End the run early for the reason given (a negative errno); the first reason

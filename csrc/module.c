@@ -500,6 +500,7 @@ static void do_released(struct worker *self, struct lanes_task *task)
 static PyObject *worker_do(struct worker *self, PyObject *item, bool release)
 {
     struct lanes_task *task;
+    size_t from = 0;
 
     lanes_batch_rewind(&self->batch);
     if (parse_input(item, self->batch.workload, &self->batch.tasks[0].input) <
@@ -507,8 +508,8 @@ static PyObject *worker_do(struct worker *self, PyObject *item, bool release)
         return NULL;
     /* Another thread of this process may be the worker this time. */
     self->worker.thread = lanes_clock_thread();
-    lanes_worker_look(&self->worker);
-    task = lanes_batch_claim(&self->batch, 0);
+    self->worker.looked = 0; /* its CPU clock is another */
+    task = lanes_batch_claim(&self->batch, 0, &from);
     if (release)
         do_released(self, task);
     else

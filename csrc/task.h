@@ -37,7 +37,7 @@ struct lanes_span {
     int64_t claimed;
     int64_t started;
     int64_t finished;
-    int64_t cpu; /* CPU time of the worker between started and finished */
+    int64_t cpu; /* of the worker's thread from started to finished, to 10 us */
     int32_t process;
     int32_t thread;
     int32_t processor;

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#define MOMENT_NS 10000 /* how far a span's CPU time may be off */
+
 void lanes_worker_init(struct lanes_worker *worker, struct lanes_batch *batch,
                        int index, bool is_caller)
 {
@@ -14,6 +16,7 @@ void lanes_worker_init(struct lanes_worker *worker, struct lanes_batch *batch,
         .index = index,
         .is_caller = is_caller,
         .asked = lanes_clock_now(),
+        .looked = lanes_clock_now(),
         .cpu = lanes_clock_cpu(),
         .process = getpid(),
         .thread = lanes_clock_thread(),
@@ -39,6 +42,7 @@ void lanes_worker_main(struct lanes_batch *batch, int index, bool is_caller)
 {
     struct lanes_worker worker;
     struct lanes_task *task;
+    size_t from = 0;
     int rc;
 
     lanes_worker_init(&worker, batch, index, is_caller);
@@ -47,8 +51,7 @@ void lanes_worker_main(struct lanes_batch *batch, int index, bool is_caller)
         lanes_batch_stop(batch, rc);
         return;
     }
-    lanes_worker_look(&worker); /* opening is not part of the first task */
-    while ((task = lanes_batch_claim(batch, index)) != NULL)
+    while ((task = lanes_batch_claim(batch, index, &from)) != NULL)
         lanes_worker_do(&worker, task);
     lanes_worker_close(&worker);
 }
@@ -57,13 +60,19 @@ void lanes_worker_do(struct lanes_worker *worker, struct lanes_task *task)
 {
     lanes_worker_begin(worker, task);
     worker->batch->workload->run(worker, task);
-    lanes_worker_look(worker);
     lanes_worker_end(worker, task);
 }
 
-void lanes_worker_look(struct lanes_worker *worker)
+/* Its CPU clock as of now. Reading that is a system call which takes longer
+ * than a short task, so for a moment after a look the worker is taken to have
+ * been busy all the time. */
+static int64_t cpu_as_of(struct lanes_worker *worker, int64_t now)
 {
-    worker->cpu = lanes_clock_cpu();
+    if (now - worker->looked >= MOMENT_NS) {
+        worker->cpu = lanes_clock_cpu();
+        worker->looked = now;
+    }
+    return worker->cpu + (now - worker->looked);
 }
 
 void lanes_worker_begin(struct lanes_worker *worker, struct lanes_task *task)
@@ -74,21 +83,23 @@ void lanes_worker_begin(struct lanes_worker *worker, struct lanes_task *task)
     span->thread = worker->thread;
     span->processor = lanes_clock_processor();
     span->claimed = span->started = lanes_clock_now();
-    /* One look a task: it starts where the one before it ended. */
-    span->cpu = worker->cpu;
+    span->cpu = cpu_as_of(worker, span->started);
 }
 
 void lanes_worker_end(struct lanes_worker *worker, struct lanes_task *task)
 {
     struct lanes_span *span = &task->span;
+    int64_t now, cpu;
 
     if (task->status == LANES_PENDING) /* given up: the run is stopping */
         return;
-    span->cpu = worker->cpu - span->cpu;
+    now = lanes_clock_now();
+    cpu = cpu_as_of(worker, now);
+    span->cpu = cpu > span->cpu ? cpu - span->cpu : 0;
     /* `finished` says that all the rest is there, also to the parent of a
      * worker killed at this very instruction. */
     atomic_signal_fence(memory_order_release);
-    span->finished = lanes_clock_now();
+    span->finished = now;
 }
 
 bool lanes_worker_stopping(struct lanes_worker *worker)

@@ -13,7 +13,8 @@ struct lanes_worker {
     int index;
     bool is_caller; /* runs on the thread that called run(), so it must ask */
     int64_t asked;  /* when it last asked keep_going */
-    int64_t cpu;    /* its CPU clock when it last looked */
+    int64_t looked; /* when it last looked at its CPU clock */
+    int64_t cpu;    /* what that said */
     int32_t process;
     int32_t thread;
 };
@@ -33,13 +34,9 @@ void lanes_worker_close(struct lanes_worker *worker);
 /* Run one claimed task, span included. */
 void lanes_worker_do(struct lanes_worker *worker, struct lanes_task *task);
 
-/* The two halves of that, for work that is begun and finished apart. The span
- * gets the CPU time between the two looks at the clock before them. */
+/* The two halves of that, for work that is begun and finished apart. */
 void lanes_worker_begin(struct lanes_worker *worker, struct lanes_task *task);
 void lanes_worker_end(struct lanes_worker *worker, struct lanes_task *task);
-
-/* Look at the worker's CPU clock: a system call of half a microsecond. */
-void lanes_worker_look(struct lanes_worker *worker);
 
 /* Is the run to stop? Long work asks every millisecond or so. */
 bool lanes_worker_stopping(struct lanes_worker *worker);

@@ -23,16 +23,13 @@ struct sky {
     size_t *empty;             /* owned: places to be filled */
     size_t n_empty;
     size_t n_under_way;
-    bool has_looked; /* at the CPU clock, in this turn of the loop */
+    size_t from; /* where to look for the next free task */
 };
 
 static void landed(struct lanes_flight *flight, size_t place)
 {
     struct sky *sky = (struct sky *)flight;
 
-    if (!sky->has_looked)
-        lanes_worker_look(&sky->worker);
-    sky->has_looked = true;
     lanes_worker_end(&sky->worker, sky->tasks[place]);
     sky->tasks[place] = NULL;
     sky->empty[sky->n_empty++] = place;
@@ -45,7 +42,8 @@ static void fill(struct sky *sky)
 
     while (sky->n_empty > 0) {
         size_t place = sky->empty[sky->n_empty - 1];
-        struct lanes_task *task = lanes_batch_claim(batch, (int)place);
+        struct lanes_task *task =
+            lanes_batch_claim(batch, (int)place, &sky->from);
 
         if (task == NULL)
             return;
@@ -68,7 +66,6 @@ static int fly(struct sky *sky)
     fill(sky);
     while (rc == 0 && sky->n_under_way > 0 &&
            !lanes_worker_stopping(&sky->worker)) {
-        sky->has_looked = false;
         rc = lanes_loop_step(&sky->loop, LANES_SLICE_MS);
         fill(sky);
     }

@@ -54,8 +54,8 @@ class Span:
     worker:      index of the lane, from 0: a thread, a process, or one of the places of a loop.
     cpu:         the processor it was on when it started.
     claimed_ns:  when a worker took the task; started_ns and finished_ns: when the body began and ended.
-    cpu_ns:      CPU time of the worker's thread between start and finish. The places of a loop share one thread, so
-                 their CPU times overlap and do not add up.
+    cpu_ns:      CPU time of the worker's thread between start and finish, in the engine to 10 us. The places of a
+                 loop share one thread, so their CPU times overlap and do not add up.
     """
 
     worker: int
