@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from lanes import _core
+
 
 class Holdings(NamedTuple):
     threads: frozenset[int]
@@ -96,3 +98,9 @@ def script(code: str, *args: str) -> str:
     shown = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
     assert (shown.returncode, shown.stderr) == (0, ""), shown.stderr
     return shown.stdout
+
+
+def recorded(model: str, workload: str, tasks: list[_core.TaskInput], workers: int) -> list[_core.Record]:
+    """Run all tasks on this model; what came of each."""
+    records = _core.run(model, workload, tasks, workers)
+    return [records[n] for n in range(len(records))]

@@ -23,7 +23,7 @@ from lanes import _core
 from lanes.origin import Origin
 from lanes.types import Outcome
 from lanes.work import done
-from processes import asleep, children, holdings, in_a_thread, left_since, script, until
+from processes import asleep, children, holdings, in_a_thread, left_since, recorded, script, until
 
 MS = 10**6
 SECOND = 10**9
@@ -40,7 +40,7 @@ def origin() -> Iterator[Origin]:
 
 
 def outcomes(tasks: list[_core.TaskInput], workers: int, model: str = "native-fork") -> list[Outcome]:
-    return [done(n, record).outcome for n, record in enumerate(_core.run(model, "wait", tasks, workers))]  # type: ignore[arg-type]
+    return [done(n, record).outcome for n, record in enumerate(recorded(model, "wait", tasks, workers))]
 
 
 # ---- Ctrl-C
@@ -216,7 +216,7 @@ def sending(every: float = 0.01) -> Iterator[None]:
 def run_signalled(runner: str, task: _core.TaskInput) -> list[_core.Record]:
     with sending():
         if runner in _core.MODELS:
-            return list(_core.run(runner, "wait", [task] * 3, 2))  # type: ignore[call-overload,no-any-return]
+            return recorded(runner, "wait", [task] * 3, 2)
         with _core.Worker("wait") as worker:
             return [worker.run(task, runner == "worker-released")]
 
@@ -339,7 +339,7 @@ def test_a_storm_of_signals_while_children_are_killed_leaves_no_zombie() -> None
 def test_the_span_of_a_killed_task() -> None:
     began = time.monotonic_ns()
     with killing(signal.SIGKILL):
-        (record,) = _core.run("native-fork", "wait", [HOUR], 1)  # type: ignore[misc]
+        (record,) = recorded("native-fork", "wait", [HOUR], 1)
     span = done(0, record).span
     assert began <= span.claimed_ns <= span.started_ns <= span.finished_ns <= time.monotonic_ns()
     assert span.worker == 0
@@ -361,10 +361,10 @@ def test_children_killed_in_a_download(origin: Origin) -> None:
 
     with in_a_thread(kill_settled):
         try:
-            records = _core.run("native-fork", "download", [stalled, good, good, stalled, good], 2)
+            records = recorded("native-fork", "download", [stalled, good, good, stalled, good], 2)
         finally:
             over.set()
-    assert [record[0] for record in records] == ["killed", "ok", "ok", "killed", "ok"]  # type: ignore[attr-defined]
+    assert [record[0] for record in records] == ["killed", "ok", "ok", "killed", "ok"]
 
 
 def test_a_child_can_be_killed_whatever_the_parent_blocks() -> None:

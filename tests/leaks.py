@@ -1,0 +1,233 @@
+"""The cases of test_leaks.py. Each runs in a process of its own, `python leaks.py CASE URL STALLED_URL`, repeats one
+use of the engine and prints as JSON what a repetition has left behind on average.
+
+A leak shows in every round of repetitions, and what grows for another reason (a cache, a table) does not: the round
+with the least growth counts.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from lanes import _core
+from processes import holdings, left_since
+
+MS = 10**6
+SECOND = 10**9
+RUNNERS = (*_core.MODELS, "worker-held", "worker-released")
+ROUND = 12
+"""Repetitions."""
+ROUNDS = 6
+LEAST = {"blocks": 1, "bytes": 32, "mappings": 1}
+"""What one leak in each repetition would add: an object of Python's; what malloc gives at least; a mapping."""
+
+
+class Urls(NamedTuple):
+    good: str
+    stalled: str
+
+
+class Case(NamedTuple):
+    covers: set[str]
+    use: Callable[[], object]
+
+
+def entry_points() -> set[str]:
+    """All that can be called in the engine."""
+    found: set[str] = set()
+    for name, thing in vars(_core).items():
+        if isinstance(thing, type):
+            found |= {f"{name}.{method}" for method, attribute in vars(thing).items() if callable(attribute)}
+        elif callable(thing) and not name.startswith("__"):
+            found.add(name)
+    return found - {"Worker.__new__"}
+
+
+def run(runner: str, workload: str, tasks: list[_core.TaskInput]) -> object:
+    if runner in _core.MODELS:
+        return _core.run(runner, workload, tasks, 2)
+    with _core.Worker(workload) as worker:
+        return [worker.run(task, runner == "worker-released") for task in tasks]
+
+
+def reads(runner: str, workload: str, tasks: list[_core.TaskInput]) -> None:
+    """Run and look at all that came of it."""
+    records = run(runner, workload, tasks)
+    assert isinstance(records, _core.Records | list)
+    assert len(records) == len([records[n] for n in range(len(tasks))])
+
+
+@contextmanager
+def alarmed(handler: Callable[[], None], every: float = 0.003) -> Iterator[None]:
+    """Call this again and again."""
+    signal.signal(signal.SIGALRM, lambda *_: handler())
+    signal.setitimer(signal.ITIMER_REAL, every, every)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def interrupted(runner: str, workload: str, task: _core.TaskInput) -> None:
+    def stop() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt), alarmed(stop):
+        run(runner, workload, [task] * 3)
+        raise AssertionError("it was not interrupted")
+
+
+def killed() -> None:
+    # Read without `open`: what its objects leave for later would be counted, too.
+    def kill() -> None:
+        fd = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY)
+        for child in os.read(fd, 100).split():
+            os.kill(int(child), signal.SIGKILL)
+        os.close(fd)
+
+    with alarmed(kill, every=0.015):  # time to claim the task
+        assert _core.run("native-fork", "wait", [("", 3600 * SECOND)], 1)[0][0] == "killed"
+
+
+def refused(use: Callable[..., object], *args: object) -> None:
+    """What the engine must refuse."""
+    with suppress(TypeError, ValueError, OverflowError, RuntimeError, IndexError):
+        use(*args)
+        raise AssertionError(f"{args} was not refused")
+
+
+def worker_refuses() -> None:
+    worker = _core.Worker("wait")
+    refused(worker.__init__, "wait")
+    refused(worker.run, ("", 0))
+    refused(worker.run, ("", -1), True)
+    refused(worker.run, ("\0",), True)
+    refused(worker.run, ("", 2**63), False)
+    refused(worker.run, ["", 1], False)
+    refused(_core.run, "native-fork", "wait", [], 1)
+    worker.close()
+    worker.close()
+    refused(worker.run, ("", 0), True)
+    refused(_core.Worker)
+    refused(_core.Worker, "none")
+    refused(_core.Worker, "wait\0")
+
+
+def run_refuses(model: str) -> None:
+    refused(_core.run)
+    refused(_core.run, model, "wait", [("", 0)])
+    refused(_core.run, model, "none", [], 1)
+    refused(_core.run, "none", "wait", [], 1)
+    refused(_core.run, model, "wait", [], 0)
+    refused(_core.run, model, "wait", 1, 1)
+    for bad in (None, ("", -1), ("", 2**63), ("\0",), ("\ud800",), ("", 1.0), ("", 1, 2, 3, 4, 5)):
+        refused(_core.run, model, "wait", [("", 0), bad], 2)
+    refused(_core.run, model, "compute", [("primes", 0, 1), ("pi", 0, 1)], 2)
+    refused(_core.run, model, "download", [("ftp://127.0.0.1/", SECOND, SECOND)], 2)
+
+
+def records_refuse() -> None:
+    records = _core.run("native-serial", "wait", [("", 0)] * 3, 1)
+    for index in (3, -4, 2**70):
+        refused(records.__getitem__, index)
+    refused(_core.Records)
+
+
+def abandoned() -> None:
+    """Never closed: freeing it does."""
+    worker = _core.Worker("download")
+    worker.run(("http://", SECOND, SECOND), True)
+    _core.Worker.__new__(_core.Worker)
+
+
+def cases(urls: Urls) -> dict[str, Case]:
+    tasks: dict[str, list[_core.TaskInput]] = {
+        "wait": [("", MS // 10)] * 4,
+        "compute": [("squares", 2**40, 2**40 + 9), ("primes", 0, 9), ("mandelbrot", 0, 1, 3)],
+        "download": [(urls.good, SECOND, SECOND)] * 4,
+    }
+    failing: list[_core.TaskInput] = [
+        ("http://", SECOND, SECOND),
+        ("http://127.0.0.1:1/", SECOND, SECOND),
+        (urls.stalled, SECOND, 5 * MS),
+    ]
+    endless: dict[str, _core.TaskInput] = {
+        "wait": ("", 3600 * SECOND),
+        "compute": ("squares", 0, 2**60),
+        "download": (urls.stalled, SECOND, 3600 * SECOND),
+    }
+    found = {name: Case({name}, getattr(_core, name)) for name in ("here", "die_with_parent", "libcurl_version")}
+    for runner in RUNNERS:
+        covers = {"Worker.__init__", "Worker.run", "Worker.__enter__", "Worker.__exit__"}
+        if runner in _core.MODELS:
+            covers = {"run", "Records.__len__", "Records.__getitem__"}
+            found[f"{runner}, refusing"] = Case({"run"}, partial(run_refuses, runner))
+        for workload in _core.WORKLOADS:
+            found[f"{runner}, {workload}"] = Case(covers, partial(reads, runner, workload, tasks[workload]))
+            stop = partial(interrupted, runner, workload, endless[workload])
+            found[f"{runner}, {workload}, interrupted"] = Case(covers, stop)
+        found[f"{runner}, failing"] = Case(covers, partial(reads, runner, "download", failing))
+    return found | {
+        "a worker, refusing": Case({"Worker.__init__", "Worker.run", "Worker.close"}, worker_refuses),
+        "a worker, abandoned": Case({"Worker.__init__", "Worker.run"}, abandoned),
+        "records, refusing": Case({"Records.__getitem__"}, records_refuse),
+        "native-fork, killed": Case({"run"}, killed),
+    }
+
+
+def held() -> dict[str, int]:
+    """What this process holds of memory: Python's blocks, C's bytes, mappings."""
+    gc.collect()
+    return {
+        "blocks": sys.getallocatedblocks(),
+        "bytes": _bytes_of_malloc(),
+        "mappings": len(Path("/proc/self/maps").read_text().splitlines()),
+    }
+
+
+class _Mallinfo(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in ["arena", "o", "s", "h", "mapped", "u", "f", "used", "free", "k"]]
+
+
+_libc = ctypes.CDLL(None)
+if hasattr(_libc, "mallinfo2"):  # glibc 2.33
+    _libc.mallinfo2.restype = _Mallinfo
+
+
+def _bytes_of_malloc() -> int:
+    """Allocated by malloc and not freed, in all arenas; 0 where the C library does not say."""
+    if not hasattr(_libc, "mallinfo2"):
+        return 0
+    info = _libc.mallinfo2()
+    return int(info.mapped + info.used)
+
+
+def main(name: str, *urls: str) -> None:
+    use = cases(Urls(*urls))[name].use
+    use()
+    had, before = holdings(), held()
+    least = dict.fromkeys(LEAST, float("inf"))
+    for _ in range(ROUNDS):
+        for _ in range(ROUND):
+            use()
+        after = held()
+        least = {kind: min(least[kind], (after[kind] - before[kind]) / ROUND) for kind in LEAST}
+        if all(least[kind] < LEAST[kind] / 2 for kind in LEAST):
+            break
+        before = after
+    print(json.dumps([left_since(had), least]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
