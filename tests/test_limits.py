@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import lanes
-from lanes import limits, models
+from lanes import cgroup, limits, models
 
 WAIT = lanes.wait(tasks=100)
 DOWNLOAD = lanes.download(tasks=100)
@@ -111,8 +111,8 @@ def test_the_limit_of_a_control_group_above_counts(
     (root / "a" / "b" / "pids.current").write_text("1\n")
     (root / "a" / "pids.max").write_text("100\n")
     (root / "a" / "pids.current").write_text("60\n")
-    assert list(limits._pids_groups(proc)) == [root / "a" / "b", root / "a", root]
-    monkeypatch.setattr(limits, "_pids_groups", lambda _: iter([root / "a" / "b", root / "a", root]))
+    assert list(cgroup.directories("pids", proc)) == [root / "a" / "b", root / "a", root]
+    monkeypatch.setattr(cgroup, "directories", lambda _: iter([root / "a" / "b", root / "a", root]))
     limits.check("native-fork", WAIT, 20)
     with pytest.raises(ValueError, match=r"pids.max of .*/a is 100 and 60 are in use"):
         limits.check("native-fork", WAIT, 30)

@@ -38,9 +38,9 @@ def test_affinity() -> None:
 
 def test_a_quota_limits_what_affinity_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setattr(processors, "_quotas", lambda _: iter([6, 3]))
+    monkeypatch.setattr(processors, "_quotas", lambda: iter([6, 3]))
     assert usable_processors() == 3
-    monkeypatch.setattr(processors, "_quotas", lambda _: iter([]))
+    monkeypatch.setattr(processors, "_quotas", lambda: iter([]))
     assert usable_processors() == 8
 
 

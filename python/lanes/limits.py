@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from lanes import cgroup
 from lanes.types import Workload
 
 _SPARE = 16
@@ -84,11 +85,11 @@ def _task_limits() -> Iterator[_Limit]:
         yield _Limit("RLIMIT_NPROC", soft, _tasks_of_user(), f"ulimit -u {_up_to(hard)}")
     everyone = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
     for name in ("threads-max", "pid_max"):
-        most = _number(Path("/proc/sys/kernel", name))
+        most = cgroup.number(Path("/proc/sys/kernel", name))
         if most is not None:
             yield _Limit(f"kernel.{name}", most, everyone, f"sysctl kernel.{name}=NUMBER")
-    for directory in _pids_groups(Path("/proc/self")):
-        most, used = _number(directory / "pids.max"), _number(directory / "pids.current")
+    for directory in cgroup.directories("pids"):
+        most, used = cgroup.number(directory / "pids.max"), cgroup.number(directory / "pids.current")
         if most is not None and used is not None:
             yield _Limit(f"pids.max of {directory}", most, used, "the container's pids limit, or systemd's TasksMax")
 
@@ -108,31 +109,3 @@ def _tasks_of_user() -> int:
         if int(fields["Uid"].split()[0]) == os.getuid():
             count += int(fields["Threads"])
     return count
-
-
-def _pids_groups(proc: Path) -> Iterator[Path]:
-    """The directories of this process's control group, and of all above it, in each hierarchy that may limit pids."""
-    try:
-        mounts = [line.split() for line in (proc / "mountinfo").read_text().splitlines()]
-        groups = [line.split(":", 2) for line in (proc / "cgroup").read_text().splitlines()]
-    except OSError:
-        return
-    for fields in mounts:
-        root, mount = fields[3:5]
-        kind, _, options = fields[fields.index("-") + 1 :][:3]
-        for _, controllers, path in groups:
-            unified = kind == "cgroup2" and not controllers
-            if not unified and not (kind == "cgroup" and "pids" in options.split(",") and controllers == "pids"):
-                continue
-            # In a container the mount may show only a subtree, and the path may be that of the host.
-            inside = os.path.relpath(path, root) if os.path.commonpath([path, root]) == root else "."
-            group = Path(os.path.normpath(Path(mount, inside)))
-            yield from (each for each in (group, *group.parents) if each.is_relative_to(mount))
-
-
-def _number(path: Path) -> int | None:
-    """The number in a file; None where there is none, or it says "max"."""
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None
