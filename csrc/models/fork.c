@@ -158,7 +158,8 @@ static void reap(struct nursery *nursery, size_t index)
     while (got < 0 && errno == EINTR);
     if (nursery->pidfds[index].fd >= 0)
         close(nursery->pidfds[index].fd);
-    nursery->pidfds[index].fd = -1;
+    /* An interrupted poll() leaves `revents` as they were. */
+    nursery->pidfds[index] = (struct pollfd){.fd = -1, .events = POLLIN};
     nursery->children[index] = 0;
     nursery->n_alive--;
     if (lanes_batch_stopped(batch))
