@@ -281,6 +281,7 @@ static PyType_Slot records_slots[] = {
     {Py_tp_dealloc, records_dealloc},
     {Py_sq_length, records_length},
     {Py_sq_item, records_item},
+    {Py_tp_iter, PySeqIter_New},
     {0, NULL},
 };
 
@@ -427,23 +428,11 @@ static void worker_shut(struct worker *self)
     leave_native_work(false);
 }
 
-static int worker_init(PyObject *op, PyObject *args, PyObject *kwargs)
+static int worker_open(struct worker *self,
+                       const struct lanes_workload *workload)
 {
-    static char *names[] = {"workload", NULL};
-    struct worker *self = (struct worker *)op;
-    const struct lanes_workload *workload;
-    const char *name;
     int rc;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s:Worker", names, &name))
-        return -1;
-    workload = find_workload(name);
-    if (workload == NULL)
-        return -1;
-    if (self->is_open) {
-        PyErr_SetString(PyExc_RuntimeError, "the worker is open already");
-        return -1;
-    }
     if (enter_native_work(false) < 0)
         return -1;
     rc = lanes_batch_open(&self->batch, workload, 1, 1);
@@ -462,6 +451,25 @@ leave:
     leave_native_work(false);
     raise_engine_error("the worker", rc);
     return -1;
+}
+
+static PyObject *worker_new(PyTypeObject *type, PyObject *args,
+                            PyObject *kwargs)
+{
+    static char *names[] = {"workload", NULL};
+    const struct lanes_workload *workload;
+    const char *name;
+    PyObject *self;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s:Worker", names, &name))
+        return NULL;
+    workload = find_workload(name);
+    if (workload == NULL)
+        return NULL;
+    self = type->tp_alloc(type, 0);
+    if (self != NULL && worker_open((struct worker *)self, workload) < 0)
+        Py_CLEAR(self);
+    return self;
 }
 
 static void worker_dealloc(PyObject *self)
@@ -584,8 +592,7 @@ static PyMethodDef worker_methods[] = {
 static PyType_Slot worker_slots[] = {
     {Py_tp_doc, "Worker(workload)\n--\n\nOne worker's C body: one task a "
                 "call, and what is kept between calls."},
-    {Py_tp_new, PyType_GenericNew},
-    {Py_tp_init, worker_init},
+    {Py_tp_new, worker_new},
     {Py_tp_dealloc, worker_dealloc},
     {Py_tp_methods, worker_methods},
     {0, NULL},

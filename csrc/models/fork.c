@@ -179,9 +179,11 @@ static void reap(struct nursery *nursery, size_t index)
 
 static void kill_all(struct nursery *nursery)
 {
+    /* By pidfd: the number may be a stranger's if somebody else reaped it. */
     for (size_t n = 0; n < nursery->batch->n_workers; n++)
-        if (nursery->children[n] > 0)
-            kill(nursery->children[n], SIGKILL);
+        if (nursery->pidfds[n].fd >= 0)
+            syscall(SYS_pidfd_send_signal, nursery->pidfds[n].fd, SIGKILL, NULL,
+                    0);
 }
 
 static void reap_ended(struct nursery *nursery)

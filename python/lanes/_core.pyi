@@ -4,7 +4,7 @@ A task is given as a tuple of its text and at most four integers; what they mean
 Time stamps are CLOCK_MONOTONIC in nanoseconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self, TypeAlias, final
 
@@ -28,6 +28,7 @@ class Records:
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Record: ...
+    def __iter__(self) -> Iterator[Record]: ...
 
 @final
 class Worker:
@@ -36,7 +37,7 @@ class Worker:
     Raises ValueError for an unknown workload. Not for two threads at once: a second caller gets a RuntimeError.
     """
 
-    def __init__(self, workload: str) -> None: ...
+    def __new__(cls, workload: str) -> Self: ...
     def run(self, task: TaskInput, release: bool, /) -> Record:
         """Do one task, with the GIL released or kept. Raises ValueError for a task the workload cannot read."""
     def close(self) -> None:
@@ -50,10 +51,10 @@ def run(model: str, workload: str, tasks: Sequence[TaskInput], workers: int, /) 
     """Run all tasks on one native model, with the GIL released throughout.
 
     `workers` is the number of threads or processes; for native-epoll, of tasks in flight; native-serial has one.
-    Raises ValueError for an unknown name, a task the workload cannot read or fewer than one worker, OSError when
-    threads, processes or descriptors run out, RuntimeError when native-fork cannot fork safely (in a sub-interpreter,
-    or while another native run is under way). Ctrl-C raises KeyboardInterrupt within 100 ms when called from the main
-    thread; all workers are gone by then.
+    Raises ValueError for an unknown name, a task the workload cannot read or fewer than one worker, OverflowError for
+    a number that 64 bits cannot hold, OSError when threads, processes or descriptors run out, RuntimeError when
+    native-fork cannot fork safely (in a sub-interpreter, or while other native work is under way). Ctrl-C raises
+    KeyboardInterrupt within 100 ms when called from the main thread; all workers are gone by then.
     """
 
 def here() -> Moment:
