@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <zlib.h>
 
-#define USER_AGENT "lanes"
 #define REDIRECTS_MAX 10L
 
 /* What a task's numbers mean. */
@@ -102,7 +101,8 @@ static void set_options(struct lanes_transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT);
+    /* CURLOPT_USERAGENT would be formatted twice for every request. */
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->words);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -126,8 +126,10 @@ int lanes_transfer_open(struct lanes_transfer *transfer)
         return rc;
     memset(transfer, 0, sizeof(*transfer));
     transfer->url = curl_url();
+    transfer->headers = curl_slist_append(NULL, "User-Agent: lanes");
     transfer->easy = curl_easy_init();
-    if (transfer->url == NULL || transfer->easy == NULL) {
+    if (transfer->url == NULL || transfer->headers == NULL ||
+        transfer->easy == NULL) {
         lanes_transfer_close(transfer);
         return -ENOMEM;
     }
@@ -138,6 +140,7 @@ int lanes_transfer_open(struct lanes_transfer *transfer)
 void lanes_transfer_close(struct lanes_transfer *transfer)
 {
     curl_easy_cleanup(transfer->easy);
+    curl_slist_free_all(transfer->headers);
     curl_url_cleanup(transfer->url);
     release_libcurl();
 }

@@ -11,13 +11,14 @@
 #include <stdbool.h>
 
 struct lanes_transfer {
-    CURL *easy;              /* owned */
-    CURLU *url;              /* owned: where it points */
-    struct lanes_task *task; /* borrowed; NULL when idle */
-    int64_t size;            /* bytes of the body so far */
-    uint32_t crc;            /* CRC-32 of them */
-    int64_t heard;           /* when it began, connected, or last got bytes */
-    char site[128];          /* scheme and host of `url`; empty if too long */
+    CURL *easy;                 /* owned */
+    CURLU *url;                 /* owned: where it points */
+    struct curl_slist *headers; /* owned: sent with every request */
+    struct lanes_task *task;    /* borrowed; NULL when idle */
+    int64_t size;               /* bytes of the body so far */
+    uint32_t crc;               /* CRC-32 of them */
+    int64_t heard;  /* when it began, connected, or last got bytes */
+    char site[128]; /* scheme and host of `url`; empty if too long */
     bool connected;
     bool use_proxy; /* as the handle stands */
     char words[CURL_ERROR_SIZE];

@@ -41,7 +41,7 @@ def native_epoll() -> Client:
     def work(urls: list[str], in_flight: int) -> list[Got]:
         tasks: list[_core.TaskInput] = [(url, 10 * second, 30 * second, 0) for url in urls]
         records = _core.run("native-epoll", "download", tasks, in_flight)
-        return [records[n][3] for n in range(len(records))]
+        return [record[3] for record in records]
 
     libcurl = _core.libcurl_version()
     return Client(work, f"lanes on libcurl {libcurl}", libcurl)
