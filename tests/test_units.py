@@ -15,6 +15,7 @@ from lanes.units import (
     parse_duration,
     parse_rate,
     parse_size,
+    whole,
 )
 
 
@@ -60,14 +61,14 @@ def test_rates(rate: str | float, expected: int) -> None:
     assert parse_rate(rate) == expected
 
 
-@pytest.mark.parametrize("text", ["", "big", "-1", "1 KB/s", "1,5kB", "1e3", "0x10", "5 parsecs", "٣kB", "1..5", "."])
+@pytest.mark.parametrize("text", ["", "big", "--1", "1 KB/s", "1,5kB", "1e3", "0x10", "5 parsecs", "٣kB", "1..5", "."])
 def test_no_size(text: str) -> None:
     allowed = "a size is a number of bytes, or one followed by B, kB, MB, GB, KiB, MiB or GiB"
     with pytest.raises(ValueError, match=f"^{re.escape(repr(text))} .*: {allowed}$"):
         parse_size(text)
 
 
-@pytest.mark.parametrize("value", [-1, -0.5, math.inf, math.nan, "99999999GiB", 1e300])
+@pytest.mark.parametrize("value", [-1, -0.5, "-1", "-5ms", math.inf, math.nan, "99999999GiB", 1e300])
 def test_numbers_out_of_range(value: str | float) -> None:
     for parse in (parse_size, parse_duration, parse_rate):
         with pytest.raises(ValueError, match=r"^\S+ (does not parse|is negative|is too large): a "):
@@ -89,8 +90,9 @@ def test_values_in_turn() -> None:
     assert in_turn(0.5, parse_duration) == (500_000_000,)
     with pytest.raises(ValueError, match="empty list"):
         in_turn([], parse_size)
-    with pytest.raises(ValueError, match="'' does not parse"):
-        in_turn("1s,", parse_duration)
+    for wrong, shown in (("1s,", "''"), (b"1s", "b'1s'"), (None, "None"), ([True], "True")):
+        with pytest.raises(ValueError, match=f"^{shown} does not parse"):
+            in_turn(wrong, parse_duration)  # type: ignore[arg-type]
 
 
 def test_formats() -> None:
@@ -118,3 +120,28 @@ def test_what_is_formatted_parses_to_within_its_three_digits(n: int) -> None:
     assert parse_size(format_size(n)) == pytest.approx(n, rel=0.005)
     assert parse_duration(format_duration(n)) == pytest.approx(n, rel=0.005)
     assert parse_rate(format_rate(n)) == pytest.approx(n, rel=0.005)
+
+
+def test_whole_numbers_within_bounds() -> None:
+    assert (whole(1, "workers"), whole(10**6, "workers"), whole(0, "port", 0, 65535)) == (1, 10**6, 0)
+    assert type(whole(Number(), "workers")) is int
+
+
+class Number:
+    """As numpy's integers are: no int, but an index."""
+
+    def __index__(self) -> int:
+        return 7
+
+
+@pytest.mark.parametrize("value", [0, -1, 10**6 + 1, True, 1.0, "1", b"1", None, [1]])
+def test_anything_else_is_no_whole_number(value: object) -> None:
+    with pytest.raises(ValueError, match=rf"^workers must be .* from 1 to 1,000,000, not {re.escape(repr(value))}$"):
+        whole(value, "workers")
+
+
+def test_what_is_echoed_is_shortened() -> None:
+    with pytest.raises(ValueError, match=r"^.{0,150}$"):
+        whole("9" * 10_000, "workers")
+    with pytest.raises(ValueError, match=r"^.{0,180}$"):
+        parse_size("9" * 10_000)

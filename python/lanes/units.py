@@ -1,8 +1,10 @@
-"""Sizes, durations and rates as people write them: "64KiB", "50ms", "10MiB/s"."""
+"""Numbers as people give them: sizes, durations and rates ("64KiB", "50ms", "10MiB/s"), and whole numbers in bounds."""
 
 from __future__ import annotations
 
+import operator
 import re
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import TypeVar
@@ -11,7 +13,7 @@ T = TypeVar("T")
 
 _SIZES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _DURATIONS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9}
-_QUANTITY = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-zµ]*)", re.IGNORECASE | re.ASCII)
+_QUANTITY = re.compile(r"(-?(?:\d+\.?\d*|\.\d+))\s*([a-zµ]*)", re.IGNORECASE | re.ASCII)
 
 _LARGEST = 2**53
 """No size or duration is larger: both must pass through C and through JSON unharmed (9 PB, or 104 days)."""
@@ -21,21 +23,40 @@ _DURATION = "a duration is a number of seconds, or one followed by ns, us, ms, s
 _RATE = "a rate is a number of bytes per second, or a size followed by /s, such as 10MiB/s"
 
 
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 80
+short = _short.repr
+"""What was given, for the line that refuses it: as Python writes it, without its middle when it is long."""
+
+
+def whole(value: object, name: str, least: int = 1, most: int = 1_000_000) -> int:
+    """A whole number from `least` to `most`; what is none, or is a truth value, is refused by its name."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)  # type: ignore[arg-type]  # it says so itself
+        if least <= number <= most:
+            return number
+    except TypeError:
+        pass
+    raise ValueError(f"{name} must be a whole number from {least:,} to {most:,}, not {short(value)}")
+
+
 def parse_size(size: str | float) -> int:
     """Bytes from "64KiB", "1MB", "100" or a number of bytes."""
-    return _whole(size, _SIZES, 1, _SIZE)
+    return _units(size, _SIZES, 1, _SIZE)
 
 
 def parse_duration(duration: str | float) -> int:
     """Nanoseconds from "50ms", "1.5s", "10us" or a number of seconds."""
-    return _whole(duration, _DURATIONS, 10**9, _DURATION)
+    return _units(duration, _DURATIONS, 10**9, _DURATION)
 
 
 def parse_rate(rate: str | float) -> int:
     """Bytes per second, at least one, from "10MiB/s" or a number."""
-    parsed = _whole(rate.strip().removesuffix("/s") if isinstance(rate, str) else rate, _SIZES, 1, _RATE)
+    parsed = _units(rate.strip().removesuffix("/s") if isinstance(rate, str) else rate, _SIZES, 1, _RATE)
     if parsed == 0:
-        raise ValueError(f"{rate!r} is no rate: it must be at least one byte per second")
+        raise ValueError(f"{short(rate)} is no rate: it must be at least one byte per second")
     return parsed
 
 
@@ -43,8 +64,8 @@ def in_turn(values: str | float | Iterable[str | float], parse: Callable[[str | 
     """Every one of "1s", "300ms,200ms" or a list of such, parsed."""
     if isinstance(values, str):
         values = values.split(",")
-    elif isinstance(values, (int, float)):
-        values = (values,)
+    if isinstance(values, bytes) or not isinstance(values, Iterable):
+        return (parse(values),)  # type: ignore[arg-type]  # which refuses what is no number
     parsed = tuple(parse(value) for value in values)
     if not parsed:
         raise ValueError("an empty list: give one value, or several to be used in turn")
@@ -66,7 +87,7 @@ def format_rate(rate: float) -> str:
     return f"{format_size(rate)}/s"
 
 
-def _whole(value: str | float, units: Mapping[str, int], plain: int, allowed: str) -> int:
+def _units(value: str | float, units: Mapping[str, int], plain: int, allowed: str) -> int:
     """The number of smallest units nearest to what was written; `plain` is the unit of a bare number."""
     try:
         if isinstance(value, str):
@@ -75,13 +96,15 @@ def _whole(value: str | float, units: Mapping[str, int], plain: int, allowed: st
                 raise ValueError
             number, unit = match.groups()
             exact = Fraction(number) * (units[unit.lower()] if unit else plain)
+        elif isinstance(value, bool):
+            raise ValueError
         else:
             exact = Fraction(value) * plain
         # Fraction cannot hold infinity or a NaN and says so.
     except (ValueError, KeyError, OverflowError, TypeError):
-        raise ValueError(f"{value!r} does not parse: {allowed}") from None
+        raise ValueError(f"{short(value)} does not parse: {allowed}") from None
     if not 0 <= exact <= _LARGEST:
-        raise ValueError(f"{value!r} is {'negative' if exact < 0 else 'too large'}: {allowed}")
+        raise ValueError(f"{short(value)} is {'negative' if exact < 0 else 'too large'}: {allowed}")
     return round(exact)
 
 
