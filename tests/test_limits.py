@@ -16,6 +16,13 @@ from lanes import cgroup, limits, models
 
 WAIT = lanes.wait(tasks=100)
 DOWNLOAD = lanes.download(tasks=100)
+PRCTL = (
+    sys.executable,
+    "-c",
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(15, os.fsencode(sys.argv[1]));"  # PR_SET_NAME
+    "print(1, flush=True); sys.stdin.read()",
+)
+"""A process that takes the name it is given."""
 
 
 @pytest.fixture
@@ -89,6 +96,22 @@ def test_the_threads_of_a_user_are_counted(monkeypatch: pytest.MonkeyPatch) -> N
         thread.join()
     monkeypatch.setattr(os, "getuid", lambda: 2**31 - 5)
     assert limits._tasks_of_user() == 0
+
+
+def test_names_that_are_no_text_do_no_harm(tmp_path: Path) -> None:
+    name = b"\xff\rUid: \x85"
+    with subprocess.Popen([*PRCTL, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.read(1) == b"1"
+        assert name in Path(f"/proc/{child.pid}/status").read_bytes()
+        assert limits._tasks_of_user() >= 2
+        child.kill()
+    (tmp_path / "mountinfo").write_bytes(
+        b"1 1 0:1 / /\xff\x0c\xc2\x85 rw - ext4 a rw\n2 1 0:2 / /g rw - cgroup2 c rw\n"
+    )
+    (tmp_path / "cgroup").write_bytes(b"0::/a\xff\x0c\n")
+    group = Path(os.fsdecode(b"/g/a\xff\x0c"))
+    assert list(cgroup.directories("pids", tmp_path)) == [group, group.parent]
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ def directories(controller: str, proc: Path = SELF) -> Iterator[Path]:
     Of version 2, or of version 1 where the controller has a hierarchy of its own; none without control groups.
     """
     try:
-        mounts = [line.split() for line in (proc / "mountinfo").read_text().splitlines()]
-        groups = [line.split(":", 2) for line in (proc / "cgroup").read_text().splitlines()]
+        mounts = [line.split(" ") for line in _lines(proc / "mountinfo")]
+        groups = [line.split(":", 2) for line in _lines(proc / "cgroup")]
     except OSError:
         return
     for fields in mounts:
@@ -31,6 +31,11 @@ def directories(controller: str, proc: Path = SELF) -> Iterator[Path]:
             inside = os.path.relpath(path, root) if os.path.commonpath([path, root]) == root else "."
             group = Path(os.path.normpath(Path(mount, inside)))
             yield from (each for each in (group, *group.parents) if each.is_relative_to(mount))
+
+
+def _lines(path: Path) -> list[str]:
+    """A path in a line may have any bytes but a line feed and a blank, which the kernel writes in other words."""
+    return path.read_text(errors="surrogateescape").removesuffix("\n").split("\n")
 
 
 def number(path: Path) -> int | None:

@@ -103,9 +103,11 @@ def _tasks_of_user() -> int:
     count = 0
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
-            fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+            lines = status.read_bytes().split(b"\n")
         except OSError:  # it has just ended
             continue
-        if int(fields["Uid"].split()[0]) == os.getuid():
-            count += int(fields["Threads"])
+        # As bytes, for the name of a process may be no text.
+        fields = {line.split()[0]: int(line.split()[1]) for line in lines if line.startswith((b"Uid:", b"Threads:"))}
+        if fields[b"Uid:"] == os.getuid():
+            count += fields[b"Threads:"]
     return count
