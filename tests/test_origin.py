@@ -127,6 +127,21 @@ def test_body_is_deterministic_and_rotated_by_seed() -> None:
     assert len({body(64, seed) for seed in range(1000)}) == 1000
 
 
+def test_what_bodies_are_cut_from_is_there_before_anybody_asks() -> None:
+    program = """
+        import os, signal
+        from lanes.origin import content, server
+
+        def announce(port):
+            print(content._block.cache_info().currsize)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        server.serve(announce=announce)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
+
+
 def test_body_repeats_with_a_prime_period() -> None:
     long = body(3 * 2**20)
     period = long.index(long[:64], 1)

@@ -28,6 +28,7 @@ from typing import cast
 import httptools
 
 from lanes.origin import Load
+from lanes.origin.content import view
 from lanes.origin.plan import Plan, plan_of, refusal
 from lanes.origin.script import End, Request, Step, answer
 
@@ -284,6 +285,7 @@ async def _serve(host: str, port: int, announce: Callable[[int], None], with_par
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise OSError(error.errno, f"the origin cannot listen on {host}:{port}: {reason}") from None
+    view(0, 1)  # makes what all bodies are cut from: not at the cost of who asks first
     gc.collect()
     gc.freeze()  # what start-up made stays; the collector need not look at it again
     announce(server.sockets[0].getsockname()[1])
