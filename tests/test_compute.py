@@ -67,11 +67,13 @@ def test_defaults() -> None:
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown kernel 'pi': the kernels are primes, squares, mandelbrot"):
         lanes.compute("pi")
+    with pytest.raises(ValueError, match="unknown kernel None: the kernels are"):
+        lanes.compute(None)  # type: ignore[arg-type]
     for tasks in (0, -1, 2**17):
-        with pytest.raises(ValueError, match=f"^{tasks} tasks: compute takes 1 to 65536$"):
+        with pytest.raises(ValueError, match=f"^tasks must be a whole number from 1 to 65,536, not {tasks}$"):
             lanes.compute(tasks=tasks)
     for size in (0, 2**50):
-        with pytest.raises(ValueError, match=f"^task size {size}: mandelbrot takes 1 to 65536$"):
+        with pytest.raises(ValueError, match=f"^task size must be a whole number from 1 to 65,536, not {size}$"):
             lanes.compute("mandelbrot", task_size=size)
 
 

@@ -20,8 +20,9 @@ import trustme
 
 from lanes import models
 from lanes.types import Outcome
+from lanes.units import short
 from lanes.work import Work
-from lanes.workloads.download import ERRORS, Download, download
+from lanes.workloads.download import ERRORS, Download, check_url, download
 
 CLIENTS = {"requests": "serial", "aiohttp": "asyncio", "libcurl": "native-serial", "libcurl-loop": "native-epoll"}
 SECOND = 10**9
@@ -351,17 +352,61 @@ def test_a_served_download_travels_without_its_origin() -> None:
         "http://a/\n",
         "http://a:x/",
         "http://[a/",
+        "http://[127.0.0.1]/",
+        "http://[fe80::1%eth0]/",
+        "http://a\\b/",
+        "http://a/\\b",
+        "http://ä.example/",
+        "http://a/ä",
+        "http://a_b/",
+        "http://a./",
+        "http://a..b/",
+        f"http://{'a' * 64}/",
+        "http://127.1/",
+        "http://2130706433/",
+        "http://0x7f.0.0.1/",
+        "http://127.0.0.01/",
+        "http://1.2.3.4.5/",
+        b"http://a/",
+        None,
     ],
 )
-def test_a_bad_url_is_named_with_what_is_allowed(url: str) -> None:
+def test_a_bad_url_is_named_with_what_is_allowed(url: object) -> None:
     with pytest.raises(ValueError, match="is no URL to download: it must be http://host/") as info:
-        download(["http://good/", url])
-    assert repr(url) in str(info.value)
+        download(["http://good/", url])  # type: ignore[list-item]
+    assert short(url) in str(info.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "HTTP://A.Example:80/x?y#z",
+        "https://xn--mller-kva.example/%C3%A4",
+        "http://127.0.0.1:8080",
+        "http://[::1]:80/",
+        "http://user:word@1a.2b/",
+    ],
+)
+def test_a_good_url_is_left_as_it_is(url: str) -> None:
+    assert check_url(url) == url
+
+
+def test_choices_for_the_origin_are_refused_beside_urls() -> None:
+    with pytest.raises(ValueError, match=r"^size is a choice for the embedded origin: leave it out"):
+        download("http://a/", size="junk")
+    with pytest.raises(ValueError, match=r"^latency is a choice"):
+        download("http://a/", latency=0)
+    with pytest.raises(ValueError, match=r"^rate is a choice"):
+        download(["http://a/"], rate="1")
 
 
 def test_bad_numbers_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match=r"^tasks must be a whole number from 1 to 1,000,000, not 0$"):
         download(tasks=0)
+    with pytest.raises(ValueError, match="tasks must be a whole number"):
+        download("http://a/", tasks=True)
+    with pytest.raises(ValueError, match="'2000GiB' is too large: the origin sends at most 1024 GiB"):
+        download(size="2000GiB")
     with pytest.raises(ValueError, match="no URLs"):
         download([])
     with pytest.raises(ValueError, match="a size is"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from lanes import _core, workloads
@@ -38,3 +40,12 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
         workloads.select("wait,upload")
     with pytest.raises(ValueError, match=r"^no workload: choose all"):
         workloads.select([])
+
+
+@pytest.mark.parametrize("name", workloads.names())
+def test_every_option_that_is_offered_is_a_choice_of_the_row(name: str) -> None:
+    module = workloads.load(name)
+    choices = inspect.signature(getattr(module, name)).parameters
+    assert {*choices} - {"urls", "tasks"} == {*module.OPTIONS}
+    assert module.ABOUT
+    assert module.EXAMPLES

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 HEADERS = -1
 """The place of a fault that strikes before the first byte."""
 
-_LARGEST_BODY = 2**40
+LARGEST_BODY = 2**40
 _LARGEST_CHUNK = 256 * 1024
 _LARGEST_GZIP = 16 * 2**20
 _DAY_MS = 86_400_000.0
@@ -70,7 +70,7 @@ def plan_of(url: str) -> Plan:
     """Read a request's URL. Raises ValueError with one line that says what is wrong and what is allowed."""
     parts = urlsplit(url)
     query = _Query(parts.query)
-    size = query.whole("size", 0, most=_LARGEST_BODY)
+    size = query.whole("size", 0, most=LARGEST_BODY)
     status = query.whole("status", 0, least=200, most=599)
     fail_first = query.whole("fail_first", 0)
     redirect = query.text("redirect")
@@ -214,6 +214,6 @@ class _Query:
             self._known.append(name)
             self.faults.append((name, HEADERS))
             return
-        at = self.whole(name, HEADERS, most=_LARGEST_BODY)
+        at = self.whole(name, HEADERS, most=LARGEST_BODY)
         if at != HEADERS:
             self.faults.append((name, at))

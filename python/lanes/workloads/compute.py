@@ -14,6 +14,13 @@ from typing import ClassVar, NamedTuple, Self
 
 from lanes.processors import usable_processors
 from lanes.types import Outcome, Task
+from lanes.units import short, whole
+
+ABOUT = "each task is a share of a kernel's work: it needs the processor and never waits"
+EXAMPLES = (
+    "lanes compare compute --kernel mandelbrot --workers 2",
+    "lanes compare compute --bodies python --task-size 20000 --tasks 16",
+)
 
 _FIRST = 1_000_000
 """Where the search for primes begins: so far out that all tasks cost about the same."""
@@ -120,6 +127,14 @@ KERNELS = {
     "squares": Kernel(squares, lambda n, _, size: (n * size, (n + 1) * size), 370_000, 2**40),
     "mandelbrot": Kernel(mandelbrot, lambda n, tiles, side: (n, tiles, side), 68, 2**16),
 }
+OPTIONS = {
+    "kernel": ("NAME", "primes (counts them; the default), squares (sums them) or mandelbrot"),
+    "task_size": (
+        "N",
+        "how many numbers a task looks at, or the side of its tile; "
+        + ", ".join(f"{name} {kernel.default_size}" for name, kernel in KERNELS.items()),
+    ),
+}
 _MOST_TASKS = 2**16
 """More are refused, so that every share stays within what the C twins can count."""
 
@@ -135,10 +150,8 @@ async def _compute_async(task: Task) -> Outcome:
 def compute(kernel: str = "primes", *, tasks: int = 16, task_size: int | None = None) -> Compute:
     """A kernel's work in equal tasks. `task_size` is how many numbers one looks at, or the side of its tile."""
     if kernel not in KERNELS:
-        raise ValueError(f"unknown kernel {kernel!r}: the kernels are {', '.join(KERNELS)}")
-    if not 1 <= tasks <= _MOST_TASKS:
-        raise ValueError(f"{tasks} tasks: compute takes 1 to {_MOST_TASKS}")
+        raise ValueError(f"unknown kernel {short(kernel)}: the kernels are {', '.join(KERNELS)}")
     size = KERNELS[kernel].default_size if task_size is None else task_size
-    if not 1 <= size <= KERNELS[kernel].largest_size:
-        raise ValueError(f"task size {size}: {kernel} takes 1 to {KERNELS[kernel].largest_size}")
-    return Compute(kernel, tasks, size)
+    return Compute(
+        kernel, whole(tasks, "tasks", most=_MOST_TASKS), whole(size, "task size", most=KERNELS[kernel].largest_size)
+    )

@@ -7,6 +7,7 @@ The two interpreted clients live beside this file, the one in C in csrc/workload
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -14,10 +15,24 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from lanes.types import Outcome, Task
-from lanes.units import in_turn, parse_duration, parse_rate, parse_size
+from lanes.units import format_size, in_turn, parse_duration, parse_rate, parse_size, short, whole
 
 if TYPE_CHECKING:
     from lanes.origin import Origin
+
+ABOUT = "each task is one HTTP GET, read to its end, of a URL or from an embedded origin"
+INPUT = ("URL", "http or https; without any, the origin is embedded")
+OPTIONS = {
+    "size": ("SIZE,...", "of the origin's bodies, such as 64KiB; several are used in turn"),
+    "latency": ("TIME,...", "of the origin before its first byte, such as 50ms; several are used in turn"),
+    "rate": ("RATE", "at which the origin sends a body, such as 10MiB/s"),
+}
+EXAMPLES = (
+    "lanes compare download --tasks 4 --latency 300ms,200ms,200ms,200ms --workers 2",
+    "lanes compare download --size 1MiB --rate 10MiB/s --models python",
+    "lanes compare download https://example.org/ https://example.com/ --tasks 20",
+    "lanes compare download --urls list.txt --quiet --json -",
+)
 
 ERRORS = {
     "DNSError": "the host has no address",
@@ -141,43 +156,76 @@ def download(
     urls: str | Iterable[str] | None = None,
     *,
     tasks: int | None = None,
-    size: str | float | Iterable[str | float] = "64KiB",
-    latency: str | float | Iterable[str | float] = "50ms",
+    size: str | float | Iterable[str | float] | None = None,
+    latency: str | float | Iterable[str | float] | None = None,
     rate: str | float | None = None,
 ) -> Download:
     """Downloads of these URLs, in turn when there are more tasks; or from the embedded origin.
 
-    Size (bytes), latency before the first byte (seconds) and rate (bytes per second) are the origin's, as text or as
-    numbers; several sizes and latencies are taken in turn.
+    Size ("64KiB"; bytes), latency before the first byte ("50ms"; seconds) and rate (unlimited; bytes per second) are
+    the origin's, as text or as numbers; several sizes and latencies are taken in turn.
     """
     if urls is not None:
-        listed = tuple(map(check_url, (urls,) if isinstance(urls, str) else urls))
+        for option, value in (("size", size), ("latency", latency), ("rate", rate)):
+            if value is not None:
+                raise ValueError(f"{option} is a choice for the embedded origin: leave it out when there are URLs")
+        listed = tuple(map(check_url, (urls,) if isinstance(urls, (str, bytes)) else urls))
         if not listed:
             raise ValueError("no URLs: give at least one, or leave them out to use the embedded origin")
-        return Download(listed, len(listed) if tasks is None else _at_least_one(tasks))
+        return Download(listed, whole(len(listed) if tasks is None else tasks, "tasks"))
     return Download(
         (),
-        8 if tasks is None else _at_least_one(tasks),
-        in_turn(size, parse_size),
-        in_turn(latency, parse_duration),
+        whole(8 if tasks is None else tasks, "tasks"),
+        in_turn("64KiB" if size is None else size, _origin_size),
+        in_turn("50ms" if latency is None else latency, parse_duration),
         None if rate is None else parse_rate(rate),
         proxies=False,
     )
 
 
-def check_url(url: str) -> str:
-    """The URL itself if all clients can be given it."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bad port, or brackets around what is no address
-        good = False
-    if not good or any(c.isspace() or not c.isprintable() for c in url):
-        raise ValueError(f"{url!r} is no URL to download: it must be http://host/... or https://..., without spaces")
+def _origin_size(size: str | float) -> int:
+    from lanes.origin.plan import LARGEST_BODY
+
+    parsed = parse_size(size)
+    if parsed > LARGEST_BODY:
+        raise ValueError(f"{short(size)} is too large: the origin sends at most {format_size(LARGEST_BODY)}")
+    return parsed
+
+
+def check_url(url: object) -> str:
+    """The URL itself if it means the same to all clients.
+
+    They differ on what is not ASCII, on backslashes, on hosts with an underscore or a final dot, and on addresses
+    written short (127.1) or as one number: such a URL would compare libraries, not models.
+    """
+    if not isinstance(url, str) or not _means_one_thing(url):
+        raise ValueError(
+            f"{short(url)} is no URL to download: it must be http://host/... or https://host/... in ASCII, without"
+            " spaces or backslashes (percent-encode what is not; a host in other letters begins with xn--), and the"
+            " host a name of letters, digits and hyphens or a whole address"
+        )
     return url
 
 
-def _at_least_one(tasks: int) -> int:
-    if tasks < 1:
-        raise ValueError(f"{tasks} tasks: there must be at least one")
-    return tasks
+def _means_one_thing(url: str) -> bool:
+    from ipaddress import IPv4Address, IPv6Address  # a sample, which is given checked URLs, has no use for it
+
+    if not url.isascii() or any(c <= " " or c in "\\\x7f" for c in url):
+        return False
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme not in ("http", "https") or parts.port == 0:
+            return False
+        if "[" in parts.netloc:
+            return not IPv6Address(host).scope_id
+        if _NUMERIC.fullmatch(host):
+            IPv4Address(host)
+    except ValueError:  # a bad port, or what is no address
+        return False
+    return bool(_HOST.fullmatch(host))
+
+
+_HOST = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
+_NUMERIC = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
+"""A host that ends in a number is an address, or nothing."""

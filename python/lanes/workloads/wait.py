@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from lanes.types import Outcome, Task
-from lanes.units import in_turn, parse_duration
+from lanes.units import in_turn, parse_duration, whole
+
+ABOUT = "each task is a pure timer, so that the ideal time is known beforehand"
+OPTIONS = {"duration": ("TIME,...", "of a timer, such as 50ms; several are used in turn")}
+EXAMPLES = ("lanes compare wait --tasks 4 --duration 300ms,200ms,200ms,200ms --workers 2",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,4 @@ async def _sleep_async(task: Task) -> Outcome:
 
 def wait(*, tasks: int = 8, duration: str | float | Iterable[str | float] = "50ms") -> Wait:
     """Timers of one duration, or of several taken in turn; a number is in seconds."""
-    if tasks < 1:
-        raise ValueError(f"{tasks} tasks: there must be at least one")
-    return Wait(tasks, in_turn(duration, parse_duration))
+    return Wait(whole(tasks, "tasks"), in_turn(duration, parse_duration))
