@@ -7,6 +7,9 @@
 #define LANES_MS INT64_C(1000000)
 #define LANES_SECOND INT64_C(1000000000)
 
+/* The longest time a task may name, 26 days: sums of a few do not overflow. */
+#define LANES_LONGEST (INT64_C(1) << 51)
+
 /* CLOCK_MONOTONIC in nanoseconds: one clock for all threads and processes. */
 int64_t lanes_clock_now(void);
 

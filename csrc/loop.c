@@ -17,6 +17,7 @@ struct lanes_watch {
     void *ctx;             /* borrowed */
     uint32_t wanted;       /* by the watcher */
     uint32_t registered;   /* with the kernel; 0: not at all */
+    bool is_adopted;       /* we shall be told before it is closed */
 };
 
 int lanes_loop_open(struct lanes_loop *loop)
@@ -90,18 +91,28 @@ static int enroll(struct lanes_loop *loop, int fd, struct lanes_watch *watch)
     return 0;
 }
 
+/* The watch of a descriptor, made if need be; NULL if there is no memory. */
+static struct lanes_watch *watch_for(struct lanes_loop *loop, int fd)
+{
+    if (watch_of(loop, fd) == NULL && make_room(loop, fd) < 0)
+        return NULL;
+    return watch_of(loop, fd);
+}
+
+static void withdraw(struct lanes_loop *loop, int fd, struct lanes_watch *watch)
+{
+    if (watch->registered != 0)
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    watch->registered = 0;
+}
+
 int lanes_loop_watch(struct lanes_loop *loop, int fd, uint32_t events,
                      lanes_ready_fn *ready, void *ctx)
 {
-    struct lanes_watch *watch = watch_of(loop, fd);
-    int rc;
+    struct lanes_watch *watch = watch_for(loop, fd);
 
-    if (watch == NULL) {
-        rc = make_room(loop, fd);
-        if (rc < 0)
-            return rc;
-        watch = watch_of(loop, fd);
-    }
+    if (watch == NULL)
+        return -ENOMEM;
     watch->ready = ready;
     watch->ctx = ctx;
     watch->wanted = events;
@@ -112,16 +123,29 @@ void lanes_loop_unwatch(struct lanes_loop *loop, int fd)
 {
     struct lanes_watch *watch = watch_of(loop, fd);
 
-    if (watch != NULL)
-        watch->ready = NULL;
+    if (watch == NULL)
+        return;
+    watch->ready = NULL;
+    if (!watch->is_adopted)
+        withdraw(loop, fd, watch);
 }
 
-void lanes_loop_forget(struct lanes_loop *loop, int fd)
+void lanes_loop_adopt(struct lanes_loop *loop, int fd)
+{
+    struct lanes_watch *watch = watch_for(loop, fd);
+
+    if (watch != NULL) /* else it is not adopted, which only costs calls */
+        *watch = (struct lanes_watch){.is_adopted = true};
+}
+
+void lanes_loop_drop(struct lanes_loop *loop, int fd)
 {
     struct lanes_watch *watch = watch_of(loop, fd);
 
-    if (watch != NULL)
-        memset(watch, 0, sizeof(*watch));
+    if (watch == NULL)
+        return;
+    withdraw(loop, fd, watch);
+    memset(watch, 0, sizeof(*watch));
 }
 
 static void dispatch(struct lanes_loop *loop, int fd, uint32_t events)
@@ -129,15 +153,14 @@ static void dispatch(struct lanes_loop *loop, int fd, uint32_t events)
     struct lanes_watch *watch = watch_of(loop, fd);
 
     if (watch == NULL || !watch->registered)
-        return; /* forgotten by a callback in this same batch of events */
+        return; /* dropped by a callback in this same batch of events */
     if (watch->ready != NULL) {
         watch->ready(watch->ctx, fd, events);
         return;
     }
     /* Something stirs on a descriptor nobody watches, such as a server that
      * closes an idle connection: now it is worth a system call. */
-    epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    watch->registered = 0;
+    withdraw(loop, fd, watch);
 }
 
 /* ---- timers: a binary heap, counted from 1 ---- */
@@ -257,8 +280,9 @@ int lanes_loop_step(struct lanes_loop *loop, int timeout_ms)
     int n;
 
     if (fire_due(loop))
-        return 0;
-    arm(loop);
+        timeout_ms = 0;
+    else
+        arm(loop);
     n = epoll_wait(loop->epoll_fd, events, EVENTS, timeout_ms);
     if (n < 0)
         return errno == EINTR ? 0 : -errno;

@@ -2,9 +2,10 @@
  * not know what waits behind a descriptor.
  *
  * Two system calls are saved wherever that is possible. A watcher that leaves
- * a descriptor leaves it registered: the next transfer on a kept connection
- * finds it there (libcurl leaves and comes back for every request). And the
- * timerfd is set only when the next timer is due before it would fire anyway.
+ * an adopted descriptor leaves it registered: the next transfer on a kept
+ * connection finds it there (libcurl leaves and comes back for every request).
+ * And the timerfd is set only when the next timer is due before it would fire
+ * anyway.
  */
 #ifndef LANES_LOOP_H
 #define LANES_LOOP_H
@@ -40,16 +41,22 @@ int lanes_loop_watch(struct lanes_loop *loop, int fd, uint32_t events,
                      lanes_ready_fn *ready, void *ctx);
 void lanes_loop_unwatch(struct lanes_loop *loop, int fd);
 
-/* The descriptor is new or about to be closed: nothing is known of it. */
-void lanes_loop_forget(struct lanes_loop *loop, int fd);
+/* The descriptor is new, and the loop will be told before it is closed: it may
+ * stay registered while nobody watches. Of any other it is not known when it is
+ * closed, and its number used again. */
+void lanes_loop_adopt(struct lanes_loop *loop, int fd);
+
+/* It is about to be closed. Another process may hold it open for longer, and it
+ * would go on to report. */
+void lanes_loop_drop(struct lanes_loop *loop, int fd);
 
 /* Have timer->fire() called at `due`, once; a timer already set is moved. */
 int lanes_loop_set_timer(struct lanes_loop *loop, struct lanes_timer *timer,
                          int64_t due);
 void lanes_loop_clear_timer(struct lanes_loop *loop, struct lanes_timer *timer);
 
-/* Fire the timers that are due or, if none is, wait for at most timeout_ms and
- * call back what became ready. Returns 0 or a negative errno. */
+/* Fire the timers that are due, then wait for at most timeout_ms, or not at all
+ * if any was, and call back what became ready. Returns 0 or a negative errno. */
 int lanes_loop_step(struct lanes_loop *loop, int timeout_ms);
 
 #endif

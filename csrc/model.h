@@ -13,8 +13,9 @@ struct lanes_model {
     bool forks; /* needs a process in which fork is safe */
 
     /* Finish every task, or stop when the batch says so. Returns 0, -EINTR
-     * when stopped, or the negative errno of the model's own failure; all its
-     * threads, children and descriptors are gone by then. A task that failed
+     * when stopped, or the negative errno of a worker that could not be had;
+     * all threads, children and descriptors are gone by then, but for a
+     * look-up that libcurl gave up and the system has not. A task that failed
      * is a result, not an error. */
     int (*run)(struct lanes_batch *batch);
 };

@@ -41,6 +41,8 @@ static const struct lanes_workload *const workloads[] = {
 struct state {
     PyTypeObject *records_type;     /* owned */
     PyTypeObject *worker_type;      /* owned */
+    PyObject *model_names;          /* owned: a tuple */
+    PyObject *workload_names;       /* owned: a tuple */
     PyObject *statuses[N_STATUSES]; /* owned: their words */
 };
 
@@ -70,27 +72,26 @@ static void raise_engine_error(const char *who, int rc)
     Py_DECREF(args);
 }
 
-static const struct lanes_workload *find_workload(const char *name)
+static const struct lanes_workload *find_workload(struct state *state,
+                                                  const char *name)
 {
     for (size_t n = 0; n < COUNT(workloads); n++)
         if (strcmp(workloads[n]->name, name) == 0)
             return workloads[n];
-    PyErr_Format(PyExc_ValueError,
-                 "unknown workload '%s': the engine has "
-                 "download, compute and wait",
-                 name);
+    PyErr_Format(PyExc_ValueError, "unknown workload '%s': the engine has %R",
+                 name, state->workload_names);
     return NULL;
 }
 
-static const struct lanes_model *find_model(const char *name)
+static const struct lanes_model *find_model(struct state *state,
+                                            const char *name)
 {
     for (size_t n = 0; n < COUNT(models); n++)
         if (strcmp(models[n]->name, name) == 0)
             return models[n];
     PyErr_Format(PyExc_ValueError,
-                 "unknown native model '%s': the engine has native-serial, "
-                 "native-pthreads, native-fork and native-epoll",
-                 name);
+                 "unknown native model '%s': the engine has %R", name,
+                 state->model_names);
     return NULL;
 }
 
@@ -362,21 +363,45 @@ PyDoc_STRVAR(run_doc,
              "run(model, workload, tasks, workers, /)\n--\n\n"
              "Run all tasks on one native model, with the GIL released.");
 
+static PyObject *run_tasks(struct state *state, const struct lanes_model *model,
+                           const struct lanes_workload *workload,
+                           PyObject *tasks, long workers)
+{
+    struct records *records;
+    int rc;
+
+    records = new_records(state, PyTuple_GET_SIZE(tasks), workload, workers);
+    if (records == NULL)
+        return NULL;
+    if (parse_tasks(tasks, &records->batch) < 0)
+        goto fail;
+    rc = run_model(model, &records->batch);
+    if (rc < 0) {
+        raise_engine_error(model->name, rc);
+        goto fail;
+    }
+    lanes_batch_finish(&records->batch);
+    return (PyObject *)records;
+
+fail:
+    Py_DECREF(records);
+    return NULL;
+}
+
 static PyObject *run(PyObject *module, PyObject *args)
 {
+    struct state *state = state_of(module);
     const char *model_name, *workload_name;
     const struct lanes_model *model;
     const struct lanes_workload *workload;
-    struct records *records = NULL;
-    PyObject *tasks;
+    PyObject *tasks, *records;
     long workers;
-    int rc;
 
     if (!PyArg_ParseTuple(args, "ssOl:run", &model_name, &workload_name, &tasks,
                           &workers))
         return NULL;
-    model = find_model(model_name);
-    workload = model ? find_workload(workload_name) : NULL;
+    model = find_model(state, model_name);
+    workload = model ? find_workload(state, workload_name) : NULL;
     if (workload == NULL)
         return NULL;
     if (workers < 1 || workers > WORKERS_MAX)
@@ -386,23 +411,9 @@ static PyObject *run(PyObject *module, PyObject *args)
     tasks = PySequence_Tuple(tasks); /* keeps the texts alive and unchanged */
     if (tasks == NULL)
         return NULL;
-    records = new_records(state_of(module), PyTuple_GET_SIZE(tasks), workload,
-                          workers);
-    if (records == NULL || parse_tasks(tasks, &records->batch) < 0)
-        goto fail;
-    rc = run_model(model, &records->batch);
-    if (rc < 0) {
-        raise_engine_error(model->name, rc);
-        goto fail;
-    }
-    lanes_batch_finish(&records->batch);
+    records = run_tasks(state, model, workload, tasks, workers);
     Py_DECREF(tasks);
-    return (PyObject *)records;
-
-fail:
-    Py_XDECREF(records);
-    Py_DECREF(tasks);
-    return NULL;
+    return records;
 }
 
 /* ---- Worker: one task a call ---- */
@@ -415,17 +426,18 @@ struct worker {
     bool is_open;
 };
 
-/* In a forked child the handles are copies of the parent's: let them be. */
+/* In a forked child what the workload keeps is a copy of the parent's, such as
+ * a libcurl handle on the parent's connection: let it be. */
 static void worker_shut(struct worker *self)
 {
     if (!self->is_open)
         return;
-    self->is_open = false;
-    if (self->worker.process != getpid())
-        return;
-    lanes_worker_close(&self->worker);
+    if (self->worker.process == getpid()) {
+        lanes_worker_close(&self->worker);
+        leave_native_work(false);
+    }
     lanes_batch_close(&self->batch);
-    leave_native_work(false);
+    self->is_open = false;
 }
 
 static int worker_open(struct worker *self,
@@ -463,7 +475,7 @@ static PyObject *worker_new(PyTypeObject *type, PyObject *args,
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s:Worker", names, &name))
         return NULL;
-    workload = find_workload(name);
+    workload = find_workload(PyType_GetModuleState(type), name);
     if (workload == NULL)
         return NULL;
     self = type->tp_alloc(type, 0);
@@ -611,8 +623,8 @@ static PyObject *here(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     return Py_BuildValue("(iiiLL)", (int)getpid(), lanes_clock_thread(),
-                         lanes_clock_processor(), lanes_clock_now(),
-                         lanes_clock_cpu());
+                         lanes_clock_processor(), (long long)lanes_clock_now(),
+                         (long long)lanes_clock_cpu());
 }
 
 static PyObject *die_with_parent(PyObject *module, PyObject *unused)
@@ -641,26 +653,16 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static int add_names(PyObject *module, const char *attribute,
-                     const char *const *names, size_t n)
+static PyObject *tuple_of_names(const char *const *names, size_t n)
 {
-    PyObject *tuple = PyTuple_New((Py_ssize_t)n);
-    int rc;
+    PyObject *values[COUNT(models) + COUNT(workloads)];
 
-    for (size_t i = 0; tuple != NULL && i < n; i++) {
-        PyObject *name = PyUnicode_FromString(names[i]);
-
-        if (name == NULL)
-            Py_CLEAR(tuple);
-        else
-            PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, name);
-    }
-    rc = tuple ? PyModule_AddObjectRef(module, attribute, tuple) : -1;
-    Py_XDECREF(tuple);
-    return rc;
+    for (size_t i = 0; i < n; i++)
+        values[i] = PyUnicode_FromString(names[i]);
+    return tuple_of((Py_ssize_t)n, values);
 }
 
-static int add_registries(PyObject *module)
+static int add_registries(PyObject *module, struct state *state)
 {
     const char *model_names[COUNT(models)];
     const char *workload_names[COUNT(workloads)];
@@ -669,9 +671,13 @@ static int add_registries(PyObject *module)
         model_names[n] = models[n]->name;
     for (size_t n = 0; n < COUNT(workloads); n++)
         workload_names[n] = workloads[n]->name;
-    if (add_names(module, "MODELS", model_names, COUNT(models)) < 0)
+    state->model_names = tuple_of_names(model_names, COUNT(models));
+    state->workload_names = tuple_of_names(workload_names, COUNT(workloads));
+    if (state->model_names == NULL || state->workload_names == NULL)
         return -1;
-    return add_names(module, "WORKLOADS", workload_names, COUNT(workloads));
+    if (PyModule_AddObjectRef(module, "MODELS", state->model_names) < 0)
+        return -1;
+    return PyModule_AddObjectRef(module, "WORKLOADS", state->workload_names);
 }
 
 static int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
@@ -711,7 +717,7 @@ static int exec_module(PyObject *module)
         return -1;
     if (add_statuses(state) < 0)
         return -1;
-    return add_registries(module);
+    return add_registries(module, state);
 }
 
 static int traverse_module(PyObject *module, visitproc visit, void *arg)
@@ -720,6 +726,8 @@ static int traverse_module(PyObject *module, visitproc visit, void *arg)
 
     Py_VISIT(state->records_type);
     Py_VISIT(state->worker_type);
+    Py_VISIT(state->model_names);
+    Py_VISIT(state->workload_names);
     for (int n = 0; n < N_STATUSES; n++)
         Py_VISIT(state->statuses[n]);
     return 0;
@@ -731,6 +739,8 @@ static int clear_module(PyObject *module)
 
     Py_CLEAR(state->records_type);
     Py_CLEAR(state->worker_type);
+    Py_CLEAR(state->model_names);
+    Py_CLEAR(state->workload_names);
     for (int n = 0; n < N_STATUSES; n++)
         Py_CLEAR(state->statuses[n]);
     return 0;

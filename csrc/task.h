@@ -55,7 +55,7 @@ struct lanes_task {
     struct lanes_span span;
 };
 
-/* Say what came of the task. The first word stands; a second is ignored. */
+/* Say what came of the task; the last word stands. */
 void lanes_task_succeed(struct lanes_task *task, int n_values,
                         const int64_t *values);
 void lanes_task_fail(struct lanes_task *task, const char *kind,

@@ -17,6 +17,7 @@ struct lanes_flight {
     struct lanes_loop *loop; /* borrowed */
     size_t n_places;
     void *state; /* owned by the workload, from open to close */
+    int error;   /* 0, or why the workload cannot go on: a negative errno */
 
     /* The workload says that the task in this place is finished. The place is
      * filled again later, never from within this call. */

@@ -404,8 +404,9 @@ static void count_ready(void *ctx, int fd, uint32_t events)
     ++*(int *)ctx;
 }
 
-/* A descriptor left and taken up again, and a number used by another file. */
-static void check_watches(void)
+/* A descriptor left and taken up again; then its number used by another file,
+ * with the loop told of both (adopted) or of neither. */
+static void check_watches(bool adopted)
 {
     struct lanes_loop loop;
     int ends[2], n = 0;
@@ -413,7 +414,8 @@ static void check_watches(void)
     CHECK(lanes_loop_open(&loop) == 0, "loop");
     for (int round = 1; round <= 2; round++) {
         CHECK(pipe(ends) == 0, "pipe");
-        lanes_loop_forget(&loop, ends[0]);
+        if (adopted)
+            lanes_loop_adopt(&loop, ends[0]);
         CHECK(lanes_loop_watch(&loop, ends[0], EPOLLIN, count_ready, &n) == 0,
               "watch");
         (void)!write(ends[1], "abc", 3);
@@ -428,10 +430,46 @@ static void check_watches(void)
         lanes_loop_step(&loop, 1000);
         lanes_loop_step(&loop, 1000);
         CHECK(n == 3 * round, "%d", n);
-        close(ends[0]); /* without a word to the loop */
+        if (adopted)
+            lanes_loop_drop(&loop, ends[0]);
+        else
+            lanes_loop_unwatch(&loop, ends[0]);
+        close(ends[0]);
         close(ends[1]);
     }
     lanes_loop_close(&loop);
+}
+
+/* A timer that is always due does not keep descriptors waiting. */
+
+struct restless {
+    struct lanes_timer timer;
+    struct lanes_loop *loop;
+};
+
+static void again(struct lanes_timer *timer)
+{
+    lanes_loop_set_timer(((struct restless *)timer)->loop, timer,
+                         lanes_clock_now());
+}
+
+static void check_fairness(void)
+{
+    struct lanes_loop loop;
+    struct restless restless = {{.fire = again}, &loop};
+    int ends[2], n = 0;
+
+    CHECK(lanes_loop_open(&loop) == 0 && pipe(ends) == 0, "loop");
+    lanes_loop_watch(&loop, ends[0], EPOLLIN, count_ready, &n);
+    lanes_loop_set_timer(&loop, &restless.timer, 0);
+    (void)!write(ends[1], "a", 1);
+    for (int step = 0; step < 3; step++)
+        lanes_loop_step(&loop, 1000);
+    CHECK(n == 1, "%d", n);
+    lanes_loop_clear_timer(&loop, &restless.timer);
+    lanes_loop_close(&loop);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 int main(void)
@@ -441,7 +479,9 @@ int main(void)
 
     point_urls(port, NULL);
     check_timers();
-    check_watches();
+    check_watches(true);
+    check_watches(false);
+    check_fairness();
     check_grid();
     check_silence(port);
     check_stop(port);

@@ -137,8 +137,8 @@ TASKS: list[tuple[str, object, type[Exception], str]] = [
     *(("wait", ("", wrong), TypeError, "int") for wrong in (1.0, "1", None, b"1", [1])),
     ("wait", ("", 2**63), OverflowError, "int too"),
     ("wait", ("", 0, 0, 0, -(2**63) - 1), OverflowError, "int too"),
-    ("wait", ("", -1), ValueError, "wait: a wait takes a duration of 0 ns or more"),
-    ("wait", ("", -(2**63)), ValueError, "0 ns or more"),
+    ("wait", ("", -1), ValueError, "wait: a wait takes a duration of 0 to"),
+    ("wait", ("", -(2**63)), ValueError, "0 to 2"),
     *((workload, ("prim\0es", 1, 2), ValueError, f"{workload}: a text must not contain a null character")
       for workload in _core.WORKLOADS),
     ("compute", ("primes\ud800", 1, 2), UnicodeEncodeError, "surrogates"),
@@ -150,7 +150,7 @@ TASKS: list[tuple[str, object, type[Exception], str]] = [
       for args in ((-1, 1, 1), (1, 1, 1), (0, 0, 1), (0, 65537, 1), (0, 1, 0), (0, 1, 65537), ())),
     *(("download", (url, SECOND, SECOND), ValueError, "takes an http:// or https:// URL")
       for url in ("", "ftp://127.0.0.1/", "file:///etc/hostname", "127.0.0.1", " http://127.0.0.1/")),
-    *(("download", ("http://127.0.0.1/", *args), ValueError, "download: a download takes time-outs of 1 ms or more")
+    *(("download", ("http://127.0.0.1/", *args), ValueError, "download: a download takes time-outs of 1 ms to")
       for args in ((), (SECOND,), (0, SECOND), (SECOND, MS - 1), (SECOND, -1))),
 ]  # fmt: skip
 
@@ -187,9 +187,9 @@ def test_bad_tasks(workload: str, task: _core.TaskInput, error: type[Exception],
         (("native-serial", "wait", [], "1"), TypeError, "int"),
         (("native-serial", "wait", [], 1.0), TypeError, "int"),
         (("native-serial", "wait", [], None), TypeError, "int"),
-        (("native", "wait", [], 1), ValueError, "unknown native model 'native': .* native-serial, .*native-epoll$"),
+        (("native", "wait", [], 1), ValueError, "unknown native model 'native': .*'native-serial', .*'native-epoll'"),
         (("", "wait", [], 1), ValueError, "unknown native model ''"),
-        (("native-serial", "Wait", [], 1), ValueError, "unknown workload 'Wait': .* download, compute and wait$"),
+        (("native-serial", "Wait", [], 1), ValueError, "unknown workload 'Wait': .*'download', 'compute', 'wait'"),
         (("native-serial\0", "wait", [], 1), ValueError, "null character"),
         (("native-serial", "wait\0", [], 1), ValueError, "null character"),
         (("native-\ud800", "wait", [], 1), UnicodeEncodeError, "surrogates"),
@@ -225,7 +225,7 @@ def test_an_exception_of_the_list_of_tasks_comes_out_as_itself() -> None:
         ((), TypeError, "argument"),
         ((1,), TypeError, "str"),
         (("wait", 1), TypeError, "argument"),
-        (("waiting",), ValueError, "unknown workload 'waiting': the engine has download, compute and wait"),
+        (("waiting",), ValueError, "unknown workload 'waiting': the engine has .*'wait'"),
         (("wait\0",), ValueError, "null character"),
     ],
 )

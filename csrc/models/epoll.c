@@ -67,6 +67,8 @@ static int fly(struct sky *sky)
     while (rc == 0 && sky->n_under_way > 0 &&
            !lanes_worker_stopping(&sky->worker)) {
         rc = lanes_loop_step(&sky->loop, LANES_SLICE_MS);
+        if (rc == 0)
+            rc = sky->flight.error;
         fill(sky);
     }
     evented->close(&sky->flight);

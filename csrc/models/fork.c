@@ -25,6 +25,18 @@
 
 #define GRACE_MS 20 /* for children to leave by themselves on a stop */
 
+/* The same numbers on every architecture, for older headers. pidfds need Linux
+ * 5.3; without close_range() (5.9) children keep what they inherit. */
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
 struct nursery {
     struct lanes_batch *batch; /* borrowed */
     pid_t *children;           /* owned: by worker; 0 when there is none */
@@ -36,7 +48,8 @@ struct nursery {
 /* ---- the child ---- */
 
 /* Python's handlers write to Python's descriptors: none may run here. Ctrl-C
- * reaches the whole group, but it is the parent who decides to stop. */
+ * reaches the whole group, but it is the parent who decides to stop; any other
+ * signal may end a child, so none stays blocked. */
 static void reset_signals(void)
 {
     struct sigaction action = {.sa_handler = SIG_DFL};
@@ -54,13 +67,11 @@ static void reset_signals(void)
 /* A descriptor the parent closes must not stay open here, unseen. */
 static void close_inherited(int keep)
 {
-#ifdef SYS_close_range /* Linux 5.9 */
-    if (keep > 3)
+    unsigned after = keep > STDERR_FILENO ? (unsigned)keep + 1 : 3U;
+
+    if (keep > STDERR_FILENO + 1)
         syscall(SYS_close_range, 3U, (unsigned)keep - 1, 0U);
-    syscall(SYS_close_range, (unsigned)keep + 1, ~0U, 0U);
-#else
-    (void)keep;
-#endif
+    syscall(SYS_close_range, after, ~0U, 0U);
 }
 
 static _Noreturn void child_main(struct lanes_batch *batch, int index,
@@ -93,9 +104,10 @@ static int spawn(struct nursery *nursery, size_t index)
     pid = fork();
     if (pid == 0)
         child_main(nursery->batch, (int)index, parent);
+    rc = -errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pid < 0)
-        return -errno;
+        return rc;
     nursery->children[index] = pid;
     nursery->n_alive++;
     nursery->pidfds[index].fd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -11,16 +11,19 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-struct crew {
-    struct lanes_batch *batch; /* borrowed */
-    _Atomic size_t busy;       /* shared: workers that have not ended */
-    int done_fd;               /* owned: readable once none is busy */
-};
-
 struct member {
     struct crew *crew; /* borrowed */
     int index;
     pthread_t thread;
+};
+
+/* On the heap: when the interpreter ends, it may end the calling thread within
+ * keep_going(), and the stack with it, while workers still work. */
+struct crew {
+    struct lanes_batch *batch; /* borrowed */
+    _Atomic size_t busy;       /* shared: workers that have not ended */
+    int done_fd;               /* owned: readable once none is busy */
+    struct member members[];
 };
 
 static void *member_main(void *arg)
@@ -51,47 +54,52 @@ static int start(struct member *member)
     return -rc;
 }
 
-static void muster(struct crew *crew, struct member *members)
+static void muster(struct crew *crew)
 {
+    struct lanes_batch *batch = crew->batch;
     struct pollfd done = {.fd = crew->done_fd, .events = POLLIN};
     size_t started = 0;
     int rc = 0;
 
-    while (started < crew->batch->n_workers && rc == 0) {
-        members[started].crew = crew;
-        members[started].index = (int)started;
-        rc = start(&members[started]);
+    while (started < batch->n_workers && rc == 0) {
+        crew->members[started].crew = crew;
+        crew->members[started].index = (int)started;
+        rc = start(&crew->members[started]);
         if (rc == 0)
             started++;
     }
     if (rc < 0) {
-        lanes_batch_stop(crew->batch, rc);
-        atomic_fetch_sub(&crew->busy, crew->batch->n_workers - started);
+        lanes_batch_stop(batch, rc);
+        atomic_fetch_sub(&crew->busy, batch->n_workers - started);
     }
     while (atomic_load(&crew->busy) > 0 &&
-           lanes_batch_pause(crew->batch, &done, 1, LANES_SLICE_MS) == 0)
+           lanes_batch_pause(batch, &done, 1, LANES_SLICE_MS) == 0)
         continue;
     while (started-- > 0)
-        pthread_join(members[started].thread, NULL);
+        pthread_join(crew->members[started].thread, NULL);
 }
 
 static int run(struct lanes_batch *batch)
 {
-    struct crew crew = {.batch = batch, .busy = batch->n_workers};
-    struct member *members;
+    struct crew *crew;
 
-    members = calloc(batch->n_workers, sizeof(*members));
-    if (members == NULL)
+    crew =
+        calloc(1, sizeof(*crew) + batch->n_workers * sizeof(crew->members[0]));
+    if (crew == NULL) {
+        lanes_batch_stop(batch, -ENOMEM);
         return -ENOMEM;
-    crew.done_fd = eventfd(0, EFD_CLOEXEC);
-    if (crew.done_fd < 0) {
-        lanes_batch_stop(batch, -errno);
-        goto free_members;
     }
-    muster(&crew, members);
-    close(crew.done_fd);
-free_members:
-    free(members);
+    crew->batch = batch;
+    crew->busy = batch->n_workers;
+    crew->done_fd = eventfd(0, EFD_CLOEXEC);
+    if (crew->done_fd < 0) {
+        lanes_batch_stop(batch, -errno);
+        goto free_crew;
+    }
+    muster(crew);
+    close(crew->done_fd);
+free_crew:
+    free(crew);
     return lanes_batch_stopped(batch);
 }
 

@@ -22,16 +22,14 @@ struct client {
 static int open_client(struct lanes_worker *worker)
 {
     struct client *client = calloc(1, sizeof(*client));
-    int rc = -ENOMEM;
+    int rc;
 
     if (client == NULL)
-        return rc;
-    rc = lanes_transfer_open(&client->transfer);
+        return -ENOMEM;
+    rc = lanes_transfer_open(&client->transfer, NULL);
     if (rc < 0)
         goto free_client;
-    /* Four times the default: fewer calls for large bodies. */
-    curl_easy_setopt(client->transfer.easy, CURLOPT_BUFFERSIZE, 65536L);
-    client->multi = curl_multi_init();
+    client->multi = lanes_transfer_multi();
     if (client->multi == NULL) {
         rc = -ENOMEM;
         goto close_transfer;
@@ -87,21 +85,16 @@ static void run(struct lanes_worker *worker, struct lanes_task *task)
     int running;
 
     lanes_transfer_begin(transfer, task);
-    curl_multi_add_handle(client->multi, transfer->easy);
-    for (;;) {
+    if (curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK)
+        lanes_transfer_finish(transfer, CURLE_FAILED_INIT);
+    while (transfer->task != NULL && !lanes_worker_stopping(worker)) {
         if (curl_multi_perform(client->multi, &running) != CURLM_OK)
             lanes_transfer_finish(transfer, CURLE_FAILED_INIT);
         collect(client);
-        if (transfer->task == NULL)
-            break;
-        wait_for_more(client, worker);
-        if (transfer->task == NULL)
-            break;
-        if (lanes_worker_stopping(worker)) {
-            lanes_transfer_abandon(transfer);
-            break;
-        }
+        if (transfer->task != NULL)
+            wait_for_more(client, worker);
     }
+    transfer->task = NULL;
     curl_multi_remove_handle(client->multi, transfer->easy);
 }
 

@@ -16,8 +16,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 struct swarm {
     struct lanes_timer due;      /* when libcurl wants to be called */
@@ -59,7 +57,8 @@ static void act(struct swarm *swarm, curl_socket_t fd, int what)
 {
     int running;
 
-    curl_multi_socket_action(swarm->multi, fd, what, &running);
+    if (curl_multi_socket_action(swarm->multi, fd, what, &running) != CURLM_OK)
+        swarm->flight->error = -EIO;
     collect(swarm);
 }
 
@@ -105,19 +104,24 @@ static void on_silent(struct lanes_timer *timer)
 
 /* ---- what libcurl calls ---- */
 
+/* A callback that fails leaves a multi handle that nobody may use any more; so
+ * none does, and the flight is told instead. */
+
 static int socket_callback(CURL *easy, curl_socket_t fd, int what, void *arg,
                            void *unused)
 {
-    struct swarm *swarm = arg;
+    struct lanes_flight *flight = ((struct swarm *)arg)->flight;
     uint32_t events = (what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0) |
                       (what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0);
+    int rc = 0;
 
     (void)easy, (void)unused;
     if (what == CURL_POLL_REMOVE)
-        lanes_loop_unwatch(swarm->flight->loop, fd);
-    else if (lanes_loop_watch(swarm->flight->loop, fd, events, on_ready,
-                              swarm) < 0)
-        return -1;
+        lanes_loop_unwatch(flight->loop, fd);
+    else
+        rc = lanes_loop_watch(flight->loop, fd, events, on_ready, arg);
+    if (rc < 0)
+        flight->error = rc;
     return 0;
 }
 
@@ -134,28 +138,9 @@ static int timer_callback(CURLM *multi, long timeout_ms, void *arg)
     }
     /* At once, for every request begun: no need to ask what time it is. */
     due = timeout_ms == 0 ? 0 : lanes_clock_now() + timeout_ms * LANES_MS;
-    return lanes_loop_set_timer(loop, &swarm->due, due) < 0 ? -1 : 0;
-}
-
-static curl_socket_t open_socket(void *arg, curlsocktype purpose,
-                                 struct curl_sockaddr *address)
-{
-    struct swarm *swarm = arg;
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-                    address->protocol);
-
-    (void)purpose;
-    if (fd >= 0)
-        lanes_loop_forget(swarm->flight->loop, fd);
-    return fd;
-}
-
-static int close_socket(void *arg, curl_socket_t fd)
-{
-    struct swarm *swarm = arg;
-
-    lanes_loop_forget(swarm->flight->loop, fd);
-    return close(fd);
+    if (lanes_loop_set_timer(loop, &swarm->due, due) < 0)
+        swarm->flight->error = -ENOMEM;
+    return 0;
 }
 
 /* ---- the contract ---- */
@@ -171,19 +156,6 @@ static void set_multi_options(struct swarm *swarm)
     /* Room for every place's connection to be kept. */
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS,
                       (long)swarm->flight->n_places + 16);
-}
-
-static int open_transfer(struct swarm *swarm, struct lanes_transfer *transfer)
-{
-    int rc = lanes_transfer_open(transfer);
-
-    if (rc < 0)
-        return rc;
-    curl_easy_setopt(transfer->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    curl_easy_setopt(transfer->easy, CURLOPT_OPENSOCKETDATA, swarm);
-    curl_easy_setopt(transfer->easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-    curl_easy_setopt(transfer->easy, CURLOPT_CLOSESOCKETDATA, swarm);
-    return 0;
 }
 
 /* Connections are closed with the multi handle, so it goes first. */
@@ -210,10 +182,10 @@ static int open_evented(struct lanes_flight *flight)
     swarm->flight = flight;
     flight->state = swarm;
     while (n < flight->n_places && rc == 0) {
-        rc = open_transfer(swarm, &swarm->transfers[n]);
+        rc = lanes_transfer_open(&swarm->transfers[n], flight->loop);
         n += rc == 0;
     }
-    swarm->multi = rc == 0 ? curl_multi_init() : NULL;
+    swarm->multi = rc == 0 ? lanes_transfer_multi() : NULL;
     if (swarm->multi == NULL) {
         dissolve(swarm, n);
         return rc < 0 ? rc : -ENOMEM;
@@ -244,14 +216,9 @@ static void close_evented(struct lanes_flight *flight)
 {
     struct swarm *swarm = flight->state;
 
-    for (size_t n = 0; n < flight->n_places; n++) {
-        struct lanes_transfer *transfer = &swarm->transfers[n];
-
-        if (transfer->task == NULL)
-            continue;
-        lanes_transfer_abandon(transfer);
-        curl_multi_remove_handle(swarm->multi, transfer->easy);
-    }
+    for (size_t n = 0; n < flight->n_places; n++)
+        if (swarm->transfers[n].task != NULL)
+            curl_multi_remove_handle(swarm->multi, swarm->transfers[n].easy);
     dissolve(swarm, flight->n_places);
 }
 

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #define REDIRECTS_MAX 10L
+#define BUFFER_SIZE 32768L /* twice the default: fewer calls for large bodies */
 
 /* What a task's numbers mean. */
 enum { CONNECT_TIMEOUT_NS, READ_TIMEOUT_NS, USE_PROXY };
@@ -21,21 +23,39 @@ enum { CONNECT_TIMEOUT_NS, READ_TIMEOUT_NS, USE_PROXY };
  */
 static pthread_mutex_t global_lock = PTHREAD_MUTEX_INITIALIZER;
 
+static void lock_libcurl(void)
+{
+    pthread_mutex_lock(&global_lock);
+}
+
+static void unlock_libcurl(void)
+{
+    pthread_mutex_unlock(&global_lock);
+}
+
+/* Who forks beside us must not copy the lock, or libcurl's own, held. */
+static void guard_forks(void)
+{
+    pthread_atfork(lock_libcurl, unlock_libcurl, unlock_libcurl);
+}
+
 static int acquire_libcurl(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     CURLcode code;
 
-    pthread_mutex_lock(&global_lock);
+    pthread_once(&once, guard_forks);
+    lock_libcurl();
     code = curl_global_init(CURL_GLOBAL_DEFAULT); /* counts its calls */
-    pthread_mutex_unlock(&global_lock);
+    unlock_libcurl();
     return code == CURLE_OK ? 0 : -ENOMEM;
 }
 
 static void release_libcurl(void)
 {
-    pthread_mutex_lock(&global_lock);
+    lock_libcurl();
     curl_global_cleanup();
-    pthread_mutex_unlock(&global_lock);
+    unlock_libcurl();
 }
 
 /* ---- callbacks ---- */
@@ -52,6 +72,15 @@ static size_t take_body(char *bytes, size_t one, size_t n, void *arg)
     return n;
 }
 
+static size_t take_header(char *bytes, size_t one, size_t n, void *arg)
+{
+    struct lanes_transfer *transfer = arg;
+
+    (void)bytes, (void)one;
+    transfer->heard = lanes_clock_tick();
+    return n;
+}
+
 /* Called once the connection stands, new or kept, before the request. */
 static int note_connected(void *arg, char *to, char *from, int to_port,
                           int from_port)
@@ -64,13 +93,30 @@ static int note_connected(void *arg, char *to, char *from, int to_port,
     return CURL_PREREQFUNC_OK;
 }
 
-/* libcurl sets CLOEXEC by itself only since 8.17. */
+/* A connection begins, perhaps a second one after a redirect. libcurl sets
+ * CLOEXEC by itself only since 8.17. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose,
                                  struct curl_sockaddr *address)
 {
-    (void)arg, (void)purpose;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC,
-                  address->protocol);
+    struct lanes_transfer *transfer = arg;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
+                    address->protocol);
+
+    (void)purpose;
+    transfer->connected = false;
+    transfer->heard = lanes_clock_tick();
+    if (fd >= 0 && transfer->loop != NULL)
+        lanes_loop_adopt(transfer->loop, fd);
+    return fd;
+}
+
+static int close_socket(void *arg, curl_socket_t fd)
+{
+    struct lanes_transfer *transfer = arg;
+
+    if (transfer->loop != NULL)
+        lanes_loop_drop(transfer->loop, fd);
+    return close(fd);
 }
 
 /* ---- the handle ---- */
@@ -80,9 +126,12 @@ const char *lanes_transfer_check(const struct lanes_input *input)
     if (strncasecmp(input->text, "http://", 7) != 0 &&
         strncasecmp(input->text, "https://", 8) != 0)
         return "a download takes an http:// or https:// URL";
-    if (input->args[CONNECT_TIMEOUT_NS] < LANES_MS ||
-        input->args[READ_TIMEOUT_NS] < LANES_MS)
-        return "a download takes time-outs of 1 ms or more";
+    for (const char *c = input->text; *c != '\0'; c++)
+        if ((unsigned char)*c <= ' ' || *c == 0x7f)
+            return "a URL has neither spaces nor control characters";
+    for (int n = CONNECT_TIMEOUT_NS; n <= READ_TIMEOUT_NS; n++)
+        if (input->args[n] < LANES_MS || input->args[n] > LANES_LONGEST)
+            return "a download takes time-outs of 1 ms to 2**51 ns (26 days)";
     return NULL;
 }
 
@@ -91,8 +140,13 @@ static void set_options(struct lanes_transfer *transfer)
     CURL *easy = transfer->easy;
     const char *bundle = getenv("SSL_CERT_FILE");
 
-    /* A run resolves each name once; libcurl looks for old entries in vain. */
+    /* A worker resolves each name once; libcurl looks for old ones in vain. */
     curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, -1L);
+#if LIBCURL_VERSION_NUM >= 0x075700 /* 7.87 */
+    /* A time-out during a look-up does not wait for the look-up. */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_SIZE);
     /* No SIGALRM, and 6 system calls a transfer less. */
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_CURLU, transfer->url);
@@ -110,21 +164,29 @@ static void set_options(struct lanes_transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, note_connected);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transfer);
     /* Debian gives libcurl both a bundle and a directory of certificates, and
      * with a directory each new connection parses them all: 16 ms for 0.5. */
-    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    if (curl_version_info(CURLVERSION_NOW)->cainfo != NULL)
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     if (bundle != NULL && *bundle != '\0')
         curl_easy_setopt(easy, CURLOPT_CAINFO, bundle);
 }
 
-int lanes_transfer_open(struct lanes_transfer *transfer)
+int lanes_transfer_open(struct lanes_transfer *transfer,
+                        struct lanes_loop *loop)
 {
     int rc = acquire_libcurl();
 
     if (rc < 0)
         return rc;
     memset(transfer, 0, sizeof(*transfer));
+    transfer->loop = loop;
     transfer->url = curl_url();
     transfer->headers = curl_slist_append(NULL, "User-Agent: lanes");
     transfer->easy = curl_easy_init();
@@ -223,13 +285,18 @@ void lanes_transfer_begin(struct lanes_transfer *transfer,
 
 int64_t lanes_transfer_patience(const struct lanes_transfer *transfer)
 {
-    int64_t limit = transfer->task->input.args[READ_TIMEOUT_NS];
+    const int64_t *args = transfer->task->input.args;
+    int64_t limit = args[READ_TIMEOUT_NS];
     int64_t left = transfer->heard + limit - lanes_clock_tick();
 
     if (left > 0)
         return left;
-    /* Until it is connected libcurl keeps the time. */
-    return transfer->connected ? 0 : limit;
+    if (transfer->connected)
+        return 0;
+    /* Until then libcurl keeps the time; this only bounds the worst. Once it
+     * is connected, a whole read time-out lies before it. */
+    left += args[CONNECT_TIMEOUT_NS];
+    return left > limit ? limit : left > 0 ? left : 0;
 }
 
 /* ---- the outcome ---- */
@@ -281,6 +348,8 @@ void lanes_transfer_finish(struct lanes_transfer *transfer, CURLcode code)
     struct lanes_task *task = transfer->task;
     long status = 0;
 
+    if (task == NULL) /* expired in the same moment */
+        return;
     transfer->task = NULL;
     if (code != CURLE_OK) {
         lanes_task_fail(task, classify(transfer, code),
@@ -298,13 +367,20 @@ void lanes_transfer_expire(struct lanes_transfer *transfer)
     struct lanes_task *task = transfer->task;
 
     transfer->task = NULL;
-    lanes_task_fail(task, "ReadTimeout", "the server was silent for too long");
+    lanes_task_fail(task,
+                    transfer->connected ? "ReadTimeout" : "ConnectTimeout",
+                    "the server was silent for too long");
 }
 
-void lanes_transfer_abandon(struct lanes_transfer *transfer)
+/* CURLMOPT_QUICK_EXIT, of 8.20. An older libcurl does not know it, and has no
+ * look-ups that belong to a multi handle. */
+#define MULTI_QUICK_EXIT ((CURLMoption)21)
+
+CURLM *lanes_transfer_multi(void)
 {
-#if LIBCURL_VERSION_NUM >= 0x075700 /* 7.87; unknown to older: harmless */
-    curl_easy_setopt(transfer->easy, CURLOPT_QUICK_EXIT, 1L);
-#endif
-    transfer->task = NULL;
+    CURLM *multi = curl_multi_init();
+
+    if (multi != NULL)
+        curl_multi_setopt(multi, MULTI_QUICK_EXIT, 1L);
+    return multi;
 }

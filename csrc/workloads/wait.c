@@ -9,8 +9,9 @@
 
 static const char *check(const struct lanes_input *input)
 {
-    return input->args[0] < 0 ? "a wait takes a duration of 0 ns or more"
-                              : NULL;
+    return input->args[0] < 0 || input->args[0] > LANES_LONGEST
+               ? "a wait takes a duration of 0 to 2**51 ns (26 days)"
+               : NULL;
 }
 
 static void run(struct lanes_worker *worker, struct lanes_task *task)
