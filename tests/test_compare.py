@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 
 import pytest
 
 import lanes
-from lanes import models, sample
+from lanes import models, sample, stats
 from lanes.compare import BASELINE, Step
 from lanes.types import BODIES, Outcome, Run, Workload
+from lanes.workloads.download import Download
 from support import make_comparison, make_row, make_run
 
 WORK = lanes.wait(tasks=2, duration="1ms")
@@ -48,7 +51,7 @@ def test_the_baseline_is_there_even_when_it_was_not_asked_for(taken: list[tuple[
     assert [row.name for row in result] == ["serial/python", "native-epoll"]
     result = lanes.compare(WORK, models=["threading", "serial"], bodies="held", rounds=1)
     assert [row.name for row in result] == ["serial/python", "serial/held", "threading/held"]
-    result = lanes.compare(WORK, models="asyncio", bodies=["python", "released"], rounds=1)
+    result = lanes.compare(WORK, models=iter(["asyncio"]), bodies=(body for body in ["python", "released"]), rounds=1)
     assert [row.name for row in result] == ["serial/python", "asyncio/python", "asyncio/released"]
 
 
@@ -130,6 +133,33 @@ def test_a_row_with_an_error_keeps_its_runs_and_is_not_sampled_again(
     assert not result.ok
 
 
+def test_an_origin_that_dies_costs_the_rows_their_runs_and_not_the_comparison(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[str] = []
+
+    def take(workload: Download, model: str, body: str | None, workers: int) -> Run:
+        if taken:
+            assert workload.origin is not None
+            os.kill(workload.origin.pid, signal.SIGKILL)
+        taken.append(model)
+        return make_run(model, body)
+
+    monkeypatch.setattr(sample, "take", take)
+    result = lanes.compare(lanes.download(tasks=2, latency=0), models="native", rounds=2)
+    assert len(taken) == 2
+    assert sum(len(row.runs) for row in result) == 1
+    assert sum("the origin does not tell its load" in (row.error or "") for row in result) == len(result)
+    assert not result.ok
+
+
+def test_of_one_round_nothing_is_said_to_be_faster() -> None:
+    assert not stats.is_faster([1.0], [9.0])
+    assert stats.is_faster([1.0, 1.0], [9.0, 1.1])
+    assert not stats.is_faster([1.0, 1.0], [9.0, 0.9])
+    assert not stats.is_faster([1.0, 1.0], [1.01, 1.01])
+
+
 def test_without_a_baseline_nothing_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     def take(workload: Workload, model: str, body: str | None, workers: int) -> Run:
         if (model, body) == BASELINE:
@@ -150,6 +180,7 @@ def test_without_a_baseline_nothing_agrees(monkeypatch: pytest.MonkeyPatch) -> N
         ({"models": []}, "no model"),
         ({"bodies": "python,nonsense"}, "python, held, released"),
         ({"bodies": []}, "no body"),
+        ({"bodies": iter(())}, "no body"),
         ({"workers": 0}, "at least 1"),
         ({"rounds": 0}, "at least 1"),
     ],

@@ -19,7 +19,7 @@ from typing import Self
 import pytest
 
 import lanes
-from lanes import _core, children, models
+from lanes import _core, models
 from lanes.models import (
     futures_processes,
     futures_threads,
@@ -30,8 +30,10 @@ from lanes.models import (
     serial,
     threads,
 )
-from lanes.types import Model, Outcome, Task
-from lanes.work import Work
+from lanes.run import execute
+from lanes.types import Done, Model, Outcome, Task
+from lanes.work import Work, done
+from lanes.workloads.wait import Wait
 
 # mypy checks here that modules and engine models alike keep the contract.
 COLUMNS: list[Model] = [
@@ -67,6 +69,7 @@ def test_select() -> None:
     assert models.select("native") == models.FAMILIES["native"]
     assert models.select("asyncio, native,serial,native-epoll") == ("asyncio", *models.FAMILIES["native"], "serial")
     assert models.select(["python"]) == models.FAMILIES["python"]
+    assert models.select(name for name in ["asyncio", "native"]) == ("asyncio", *models.FAMILIES["native"])
 
 
 def test_unknown_names_are_answered_with_the_known_ones() -> None:
@@ -76,7 +79,7 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
         models.load("greenlets")
     with pytest.raises(ValueError, match=r"^unknown model 'greenlets': choose all, python, native or any of serial, "):
         models.select("serial,greenlets")
-    for nothing in ("", ()):
+    for nothing in ("", (), iter(())):
         with pytest.raises(ValueError, match="choose all, python, native or any of serial, "):
             models.select(nothing)
 
@@ -137,28 +140,12 @@ class Faulty:
         if task.index == 2:
             if self.fault == "raise":
                 raise KeyError("lost")
+            if self.fault == "leave":
+                raise SystemExit("enough")
             if self.fault == "exit":
                 os._exit(7)
             os.kill(os.getpid(), signal.SIGKILL)
         return Outcome("ok")
-
-
-@pytest.fixture(params=["fork", "forkserver"])
-def start_method(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Both ways to start a process: while this thread is alone, and beside another one."""
-    settled()
-    over = threading.Event()
-    other = threading.Thread(target=over.wait)
-    if request.param == "forkserver":
-        other.start()
-    try:
-        assert children.start_method() == request.param
-        yield request.param
-    finally:
-        over.set()
-        if request.param == "forkserver":
-            other.join()
-        settled()
 
 
 def settled() -> None:
@@ -177,10 +164,17 @@ def test_an_exception_of_a_body_comes_out_as_itself(model: str) -> None:
     settled()
 
 
-@pytest.mark.parametrize("model", PROCESSES)
-def test_an_exception_crosses_from_a_forkserver_too(model: str, start_method: str) -> None:
-    with pytest.raises(KeyError, match="lost"):
-        run_faulty(model, "raise")
+@pytest.mark.parametrize("model", [name for name in models.FAMILIES["python"] if name != "multiprocessing-pool"])
+def test_a_body_that_leaves_the_program_ends_the_run(model: str) -> None:
+    with pytest.raises(SystemExit, match="enough"):
+        run_faulty(model, "leave")
+    settled()
+
+
+def test_a_pool_lets_a_body_end_its_worker() -> None:
+    with pytest.raises(RuntimeError, match=r"^worker process \d+ ended with status 1$"):
+        run_faulty("multiprocessing-pool", "leave")
+    settled()
 
 
 @pytest.mark.parametrize("model", models.FAMILIES["python"])
@@ -192,7 +186,7 @@ def test_a_worker_that_cannot_begin_ends_the_run(model: str) -> None:
 
 @pytest.mark.parametrize("model", PROCESSES)
 @pytest.mark.parametrize(("fault", "told"), [("kill", "was killed by SIGKILL"), ("exit", "ended with status 7")])
-def test_a_worker_that_dies_is_an_error_and_not_a_hang(model: str, fault: str, told: str, start_method: str) -> None:
+def test_a_worker_that_dies_is_an_error_and_not_a_hang(model: str, fault: str, told: str) -> None:
     if model == "futures-processes":  # its own words, which name no signal before Python 3.15
         with pytest.raises(BrokenProcessPool):
             run_faulty(model, fault)
@@ -201,13 +195,49 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang(model: str, fault: str, t
             run_faulty(model, fault)
 
 
+@pytest.mark.parametrize("model", models.names())
+def test_tasks_are_made_once_and_for_all(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    tasks = tuple(Task(n, "", (0,)) for n in range(50))
+
+    def make(workload: Wait) -> tuple[Task, ...]:
+        made.append(os.getpid())
+        return tasks
+
+    monkeypatch.setattr(Wait, "tasks", property(make))
+    assert len(execute(Wait(50, (0,)), models.load(model), None, 2).outcomes) == 50
+    assert made == [os.getpid()]
+
+
+def test_what_the_engine_recorded_is_not_converted_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    converted: list[int] = []
+
+    def watched(index: int, record: _core.Record) -> Done:
+        converted.append(index)
+        return done(index, record)
+
+    monkeypatch.setattr(native, "done", watched)
+    results = native.SERIAL.run(Work(lanes.wait(tasks=3, duration=0), "released"), 1)
+    assert converted == []
+    assert [each.task for each in results] == converted == [0, 1, 2]
+
+
+SCRIPT = """
+import threading, lanes
+print("top")
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+run = lanes.run(lanes.compute("primes", tasks=4, task_size=3000), "{model}", workers=2)
+work_s = sum(span.cpu_ns for span in run.spans) / 1e9
+print(run.start_method, len(set(span.process_id for span in run.spans)), run.cpu_s >= 0.9 * work_s > 0)
+"""
+
+
 @pytest.mark.parametrize("model", PROCESSES)
-def test_both_start_methods_give_the_same(model: str, start_method: str) -> None:
-    workload = lanes.compute("squares", tasks=20, task_size=10)
-    run = lanes.run(workload, model, workers=3)
-    assert run.start_method == start_method
-    assert run.outcomes == lanes.run(workload, "serial").outcomes
-    assert os.getpid() not in {span.process_id for span in run.spans}
+def test_beside_other_threads_a_run_forks_from_a_process_of_its_own(model: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(model=model))
+    shown = subprocess.run([sys.executable, "-W", "error", str(script)], capture_output=True, text=True)
+    assert (shown.stdout, shown.stderr) == ("top\nfork 2 True\n", "")
 
 
 def test_more_tasks_than_a_pipe_holds() -> None:
@@ -224,23 +254,20 @@ def test_a_run_leaves_no_thread_and_no_child(model: str) -> None:
 
 
 PROGRAM = """
-import sys, threading
+import sys
 import lanes
-if __name__ == "__main__":
-    if sys.argv[2] == "forkserver":
-        threading.Thread(target=threading.Event().wait, daemon=True).start()
-    print("ready", flush=True)
-    lanes.run(lanes.wait(tasks=100, duration=sys.argv[3]), sys.argv[1], workers=2)
+print("ready", flush=True)
+lanes.run(lanes.wait(tasks=100, duration=sys.argv[2]), sys.argv[1], workers=2)
 """
 
 
 @contextmanager
-def a_long_run(tmp_path: Path, model: str, method: str, duration: str, workers: int) -> Iterator[subprocess.Popen[str]]:
+def a_long_run(tmp_path: Path, model: str, duration: str, workers: int) -> Iterator[subprocess.Popen[str]]:
     """A script that runs `model`, once it has all its workers; in a group of its own, killed at the end."""
     script = tmp_path / "script.py"
     script.write_text(PROGRAM)
     with subprocess.Popen(
-        [sys.executable, str(script), model, method, duration],
+        [sys.executable, str(script), model, duration],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -269,8 +296,7 @@ def workers_under(pid: int) -> set[int]:
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         found |= workers_under(int(child))
         status = dict(line.split(":", 1) for line in Path(f"/proc/{child}/status").read_text().splitlines())
-        command = Path(f"/proc/{child}/cmdline").read_bytes()
-        if int(status["SigIgn"], 16) & 1 << (signal.SIGINT - 1) and b"resource_tracker" not in command:
+        if int(status["SigIgn"], 16) & 1 << (signal.SIGINT - 1):
             found.add(int(child))
     return found
 
@@ -282,11 +308,9 @@ def gone(pid: int) -> bool:
         return True
 
 
-@pytest.mark.parametrize("method", ["fork", "forkserver"])
 @pytest.mark.parametrize("model", PROCESSES)
-def test_workers_die_with_their_parent(model: str, method: str, tmp_path: Path) -> None:
-    # The fork server ignores SIGINT as well, and must go too.
-    with a_long_run(tmp_path, model, method, "20s", workers=2 + (method == "forkserver")) as process:
+def test_workers_die_with_their_parent(model: str, tmp_path: Path) -> None:
+    with a_long_run(tmp_path, model, "20s", workers=2) as process:
         crew = workers_under(process.pid)
         process.kill()
         process.wait()
@@ -295,7 +319,7 @@ def test_workers_die_with_their_parent(model: str, method: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("model", models.FAMILIES["python"])
 def test_ctrl_c_ends_a_run_with_one_traceback(model: str, tmp_path: Path) -> None:
-    with a_long_run(tmp_path, model, "fork", "300ms", workers=2 * (model in PROCESSES)) as process:
+    with a_long_run(tmp_path, model, "300ms", workers=2 * (model in PROCESSES)) as process:
         time.sleep(0.3)  # well into the first tasks
         crew = workers_under(process.pid)
         os.killpg(process.pid, signal.SIGINT)

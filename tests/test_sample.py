@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_the_work_finds_an_empty_standard_input() -> None:
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "killed by SIGSEGV"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed by SIGKILL"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGRTMIN + 1)", "killed by signal 35"),
-        ("import os; os._exit(3)", "exit status 3"),
+        ("import os; os._exit(3)", "ended with status 3"),
         ("import os; os._exit(0)", "ended without an answer"),
         ("raise LookupError('one\\n  two')", "^LookupError: one two$"),
         ("raise SystemExit(4)", "^SystemExit: 4$"),
@@ -129,3 +130,62 @@ def test_modules_of_the_current_directory_do_not_get_into_a_sample(
     (tmp_path / "pickle.py").write_text("raise SystemExit('the wrong pickle')")
     monkeypatch.chdir(tmp_path)
     assert sample.take(lanes.wait(tasks=1, duration=0), "serial", "python", 1).outcomes == (Outcome("ok"),)
+
+
+CALLER = """
+import os, signal, sys, lanes
+from lanes import sample
+sys.path[:0] = {path!r}
+from test_sample import trick
+{before}
+run = sample.take(trick({code!r}), "serial", "python", 1)
+assert len(run.outcomes) == 2
+"""
+
+
+def call(before: str = "", code: str = "pass", flags: Sequence[str] = (), path: Sequence[str] = ()) -> None:
+    """Take a sample in a program of its own, which must end well."""
+    program = CALLER.format(path=[*path, os.path.dirname(__file__)], before=before, code=code)
+    shown = subprocess.run([sys.executable, *flags, "-c", program], capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+
+
+def test_a_sample_has_the_interpreter_flags_of_its_caller() -> None:
+    call(flags=["-O", "-X", "dev"], code="import sys\nif __debug__ or not sys.flags.dev_mode: raise SystemExit('lost')")
+
+
+def test_a_sample_has_the_switch_interval_of_its_caller() -> None:
+    code = "import sys\nif sys.getswitchinterval() != 0.5: raise SystemExit('lost')"
+    call(before="sys.setswitchinterval(0.5)", code=code)
+
+
+def test_a_sample_has_the_module_path_of_its_caller_whatever_is_in_it(tmp_path: Path) -> None:
+    odd = tmp_path / "a:b 'c'"
+    odd.mkdir()
+    (odd / "an_odd_module.py").touch()
+    call(path=[str(odd)], code="import an_odd_module")
+
+
+@pytest.mark.parametrize("before", ["signal.SIG_IGN", "lambda *_: os.waitpid(-1, 0)"])
+def test_a_caller_that_takes_no_interest_in_its_children_gets_its_sample(before: str) -> None:
+    # The sample itself must not inherit that: its own children have an end that counts.
+    code = "import subprocess\nif subprocess.call(['false']) != 1: raise SystemExit('lost')"
+    call(before=f"signal.signal(signal.SIGCHLD, {before})", code=code)
+
+
+def test_ctrl_c_just_after_the_start_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(MARK, mark)
+
+    start = sample._start
+
+    def interrupted(job: BinaryIO, answer: BinaryIO) -> subprocess.Popen[bytes]:
+        process = start(job, answer)
+        signal.raise_signal(signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(sample, "_start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sample.take(lanes.wait(duration=1000), "serial", "python", 1)
+    assert marked(mark) == []
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

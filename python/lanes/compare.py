@@ -8,12 +8,12 @@ on all alike. A speed-up is paired by round: the baseline's wall time over the r
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lanes import machine, sample, stats
-from lanes.models import load, names, select
+from lanes.models import load, names, pick, select
 from lanes.run import crew
 from lanes.types import BODIES, Outcome, Run, Span, Workload
 
@@ -193,8 +193,8 @@ def label(model: str, body: str | None) -> str:
 
 def compare(
     workload: Workload,
-    models: str | Sequence[str] = "all",
-    bodies: str | Sequence[str] = "all",
+    models: str | Iterable[str] = "all",
+    bodies: str | Iterable[str] = "all",
     workers: int | None = None,
     rounds: int | None = None,
     progress: Callable[[Step], None] | None = None,
@@ -250,17 +250,17 @@ class _Cell:
         if self.error is not None:
             return
         origin: Origin | None = getattr(served, "origin", None)
-        before = origin.load() if origin else None
         try:
+            before = origin.load().cpu_s if origin else 0.0
             run = sample.take(served, self.model, self.body, self.workers)
+            after = origin.load().cpu_s if origin else 0.0
         except (sample.SampleError, OSError) as error:
             self.error = " ".join(str(error).split())
             return
         self.runs.append(run)
-        if origin and before:
+        if origin:
             # Nobody else asks the origin anything, so all its work since then fell into this run's wall time.
-            busy = (origin.load().cpu_s - before.cpu_s) / run.wall_s
-            self.origin_busy = max(busy, self.origin_busy or 0.0)
+            self.origin_busy = max((after - before) / run.wall_s, self.origin_busy or 0.0)
 
     def row(self, baseline: Sequence[Run], workload: Workload) -> Row:
         return Row(
@@ -278,11 +278,11 @@ class _Cell:
 
 
 def _cells(
-    workload: Workload, models: str | Sequence[str], bodies: str | Sequence[str], workers: int | None
+    workload: Workload, models: str | Iterable[str], bodies: str | Iterable[str], workers: int | None
 ) -> list[_Cell]:
     """The cells asked for and the baseline, in the order of the grid; native models have one body, without a name."""
     wanted_models = select(models)
-    wanted_bodies = _select_bodies(bodies)
+    wanted_bodies = pick("body", bodies, BODIES, {"all": BODIES})
     cells = []
     for name in names():
         column = load(name) if name in wanted_models or name == BASELINE[0] else None
@@ -295,17 +295,6 @@ def _cells(
             reason = column.reasons.get(body) if body else None
             cells.append(_Cell(name, column.family, body, crew(workload, column, workers), reason))
     return cells
-
-
-def _select_bodies(wanted: str | Sequence[str]) -> tuple[str, ...]:
-    """The bodies meant by "all" or by a list of names, which may be parted by commas."""
-    words = [word.strip() for word in wanted.split(",")] if isinstance(wanted, str) else wanted
-    for word in words:
-        if word not in ("all", *BODIES):
-            raise ValueError(f"unknown body {word!r}: choose all or any of {', '.join(BODIES)}")
-    if not words:
-        raise ValueError(f"no body: choose all or any of {', '.join(BODIES)}")
-    return BODIES if "all" in words else tuple(words)
 
 
 def _differences(workload: Workload, baseline: Sequence[Run], runs: Sequence[Run]) -> tuple[Difference, ...]:

@@ -6,9 +6,11 @@ the start of its workers, the work, and their end.
 
 from __future__ import annotations
 
+import os
 import resource
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib import import_module
 
@@ -28,12 +30,11 @@ def run(workload: Workload, model: str, body: str | None = None, workers: int | 
     column, body = choose(model, body)
     workers = crew(workload, column, workers)
     with workload.serve() as served:
-        if column.name == "asyncio" and _inside_loop():
-            # A notebook runs a loop already, and asyncio refuses a second one on the same thread.
-            from lanes import sample  # which imports this module
+        if _at_home(column):
+            return execute(served, column, body, workers)
+        from lanes import sample  # which imports this module
 
-            return sample.take(served, column.name, body, workers)
-        return execute(served, column, body, workers)
+        return sample.take(served, column.name, body, workers)
 
 
 def choose(model: str, body: str | None) -> tuple[Model, str | None]:
@@ -65,9 +66,7 @@ def crew(workload: Workload, column: Model, workers: int | None) -> int:
 def execute(workload: Workload, column: Model, body: str | None, workers: int) -> Run:
     """Run a workload that is served already; nothing is checked any more."""
     work = Work(workload, body or "released")
-    method: Callable[[], str] | None = getattr(column, "start_method", None)
-    start_method = method() if method else None
-    _warm_up(work, column, start_method)
+    _warm_up(work, column)
     cpu_before = _cpu_s()
     began_ns = time.monotonic_ns()
     finished = column.run(work, workers)
@@ -84,8 +83,19 @@ def execute(workload: Workload, column: Model, body: str | None, workers: int) -
         began_ns=began_ns,
         ended_ns=ended_ns,
         cpu_s=cpu_s,
-        start_method=start_method,
+        start_method=column.start_method,
     )
+
+
+def _at_home(column: Model) -> bool:
+    """Whether the model can run in this process as it is; else it takes a fresh one.
+
+    A notebook runs a loop already, and asyncio refuses a second one on the same thread. A fork of Python copies only
+    the thread that calls it, and leaves the locks that others held locked for ever; the engine's own has no such locks.
+    """
+    if column.coroutines:
+        return not _inside_loop()
+    return column.family == "native" or column.start_method is None or _one_thread()
 
 
 def _inside_loop() -> bool:
@@ -99,18 +109,31 @@ def _inside_loop() -> bool:
     return True
 
 
-def _warm_up(work: Work, column: Model, start_method: str | None) -> None:
+def _one_thread() -> bool:
+    """Whether this thread is alone. One that was joined may need a moment more to leave the kernel's list."""
+    for _ in range(10):
+        if len(os.listdir("/proc/self/task")) == 1:
+            return True
+        if threading.active_count() > 1:
+            return False
+        time.sleep(0.001)
+    return False
+
+
+def _warm_up(work: Work, column: Model) -> None:
     """Import what the run will: an interpreter that is slow to import a library says nothing about a model.
 
     multiprocessing imports its parts when they are first used. A body does as well, so it is opened and closed once;
     forked workers inherit what that imports. C bodies import nothing, and libcurl must not be touched before a fork.
     """
-    if start_method:
-        for part in ("connection", "pool", f"popen_{start_method}", "queues", "synchronize"):
-            import_module(f"multiprocessing.{part}")
-    if work.body != "python" or column.family != "python":
+    if column.family != "python":
         return
-    if column.name != "asyncio":
+    if column.start_method:
+        for part in ("connection", "pool", f"popen_{column.start_method}", "queues", "synchronize"):
+            import_module(f"multiprocessing.{part}")
+    if work.body != "python":
+        return
+    if not column.coroutines:
         with work.open():
             return
     import asyncio

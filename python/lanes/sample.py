@@ -20,7 +20,8 @@ from lanes import _core, models
 from lanes.run import execute
 from lanes.types import Run, Workload
 
-Job: TypeAlias = tuple[Workload, str, str | None, int]
+Job: TypeAlias = tuple[Workload, str, str | None, int, float]
+"""What to run, and the caller's switch interval."""
 Answer: TypeAlias = Run | tuple[str, str]
 """A run, or the type and the text of the error that prevented it."""
 
@@ -32,13 +33,22 @@ class SampleError(RuntimeError):
 def take(workload: Workload, model: str, body: str | None, workers: int) -> Run:
     """Run a served workload once in a fresh process. Whatever ends this call, nothing of that process is left."""
     with _memory_file("job") as job, _memory_file("answer") as answer:
-        pickle.dump((workload, model, body, workers), job)
+        pickle.dump((workload, model, body, workers, sys.getswitchinterval()), job)
+        job.flush()
         job.seek(0)
-        status = _finish(_start(job, answer))
+        # Ctrl-C may not come between the start of the process and the `try` that ends it.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            status = _finish(_start(job, answer), mask)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         answer.seek(0)
         text = answer.read()
     if status or not text:
-        raise SampleError(_cause_of_death(status))
+        from lanes.children import ending  # it brings multiprocessing along
+
+        how = ending(status) if status else "ended without an answer"
+        raise SampleError(f"the process of this sample {how}")
     result: Answer = pickle.loads(text)
     if isinstance(result, Run):
         return result
@@ -50,49 +60,47 @@ def _memory_file(name: str) -> BinaryIO:
 
 
 def _start(job: BinaryIO, answer: BinaryIO) -> subprocess.Popen[bytes]:
-    """Start a Python that runs `main` on the module path of this process."""
-    job.flush()
+    """Start a Python that runs `main`, with the flags and the module path of this one."""
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # multiprocessing's way
+    # Without the empty entry: a random.py in the current directory is not part of the sample. Not -m, which would load
+    # this module a second time, under another name.
+    path = [entry for entry in sys.path if entry]
+    code = f"import sys; sys.path[:] = {path!r}; from lanes.sample import main; main()"
     return subprocess.Popen(
-        # -P: a random.py in the current directory is not part of the sample. Not -m, which would load this module
-        # a second time, under another name.
-        [sys.executable, "-P", "-c", "from lanes.sample import main; main()", str(os.getpid()), str(answer.fileno())],
+        [sys.executable, *flags, "-c", code, str(os.getpid()), str(answer.fileno())],
         stdin=job,
         stdout=2,
         pass_fds=[answer.fileno()],
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
 
 
-def _finish(process: subprocess.Popen[bytes]) -> int:
+def _finish(process: subprocess.Popen[bytes], mask: set[int]) -> int:
     """Wait for the child's end, then kill what it may have left behind; negative is the signal that killed it.
 
-    WNOWAIT leaves the child unreaped, so that its process group cannot be anybody else's when it is killed.
+    WNOWAIT leaves the child unreaped, so that its process group cannot be anybody else's when it is killed. Where
+    SIGCHLD is ignored, or somebody reaps whatever ends, that is lost, and its status with it.
     """
+    ours = True
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    except ChildProcessError:
+        ours = False
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        if ours:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     return process.returncode
-
-
-def _cause_of_death(status: int) -> str:
-    if status == 0:
-        return "the process of this sample ended without an answer"
-    if status > 0:
-        return f"the process of this sample ended with exit status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:  # a real-time signal
-        name = f"signal {-status}"
-    return f"the process of this sample was killed by {name}"
 
 
 def main() -> None:
     """The child's side of `take`."""
     parent, answer = map(int, sys.argv[1:])
+    # What the parent had, and a process inherits: Ctrl-C blocked, and perhaps the ends of children ignored.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _core.die_with_parent()
     if os.getppid() != parent:  # it died before the kernel knew
         return
@@ -108,7 +116,8 @@ def _perform() -> Answer:
     """The run, or what went wrong in one line."""
     try:
         job: Job = pickle.load(sys.stdin.buffer)
-        workload, model, body, workers = job
+        workload, model, body, workers, switch_interval_s = job
+        sys.setswitchinterval(switch_interval_s)
         return execute(workload, models.load(model), body, workers)
     except BaseException as error:
         return type(error).__name__, " ".join(str(error).split())

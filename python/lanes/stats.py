@@ -21,7 +21,10 @@ def paired_ratios(over: Sequence[float], under: Sequence[float]) -> tuple[float,
 
 
 def is_faster(walls: Sequence[float], others: Sequence[float]) -> bool:
-    """Whether the first was faster in every round, and by more than a trifle; else we cannot tell, or it was not."""
+    """Whether the first was faster in every round, and by more than a trifle; else we cannot tell, or it was not.
+
+    One round tells nothing: it has no second one to agree with.
+    """
     ratios = paired_ratios(others, walls)
     middle = median(ratios)
-    return middle is not None and middle >= MARGIN and min(ratios) > 1.0
+    return middle is not None and len(ratios) > 1 and middle >= MARGIN and min(ratios) > 1.0

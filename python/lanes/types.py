@@ -181,6 +181,16 @@ class Model(Protocol):
         """The bodies that make no sense here, each with the reason."""
         ...
 
+    @property
+    def start_method(self) -> str | None:
+        """How its worker processes are started, such as "fork"; None where it starts none."""
+        ...
+
+    @property
+    def coroutines(self) -> bool:
+        """Whether its workers are coroutines, on a loop that it starts itself."""
+        ...
+
     def run(self, work: Work, workers: int) -> Iterable[Done]:
         """Do every task of the work once, on this many workers; the order of what comes back is free."""
         ...

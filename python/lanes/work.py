@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lanes import _core
 from lanes.types import Done, Outcome, Span, Task, Workload
@@ -17,14 +17,20 @@ from lanes.types import Done, Outcome, Span, Task, Workload
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The tasks of `workload`, done by the body named ("python", "held", "released")."""
+    """The tasks of `workload`, done by the body named ("python", "held", "released").
+
+    Tasks and the engine's view of them are made once, here, so that no model is timed while making them.
+    """
 
     workload: Workload
     body: str
+    tasks: tuple[Task, ...] = field(init=False)
+    inputs: tuple[_core.TaskInput, ...] = field(init=False, repr=False)
 
-    @property
-    def tasks(self) -> tuple[Task, ...]:
-        return self.workload.tasks
+    def __post_init__(self) -> None:
+        tasks = self.workload.tasks
+        object.__setattr__(self, "tasks", tasks)
+        object.__setattr__(self, "inputs", tuple((task.text, *task.args) for task in tasks))
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Task], Done]]:
@@ -35,7 +41,7 @@ class Work:
         else:
             release = self.body == "released"
             with _core.Worker(self.workload.name) as worker:
-                yield lambda task: done(task.index, worker.run((task.text, *task.args), release))
+                yield lambda task: done(task.index, worker.run(self.inputs[task.index], release))
 
     @asynccontextmanager
     async def open_async(self) -> AsyncIterator[Callable[[Task, int], Awaitable[Done]]]:
@@ -91,7 +97,7 @@ def start_worker(work: Work) -> None:
     _kept.stack, _kept.error = ExitStack(), None
     try:
         _kept.do = _kept.stack.enter_context(work.open())
-    except Exception as error:
+    except BaseException as error:
         _kept.error = error
 
 

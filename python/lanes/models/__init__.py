@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import cast
 
@@ -40,16 +40,21 @@ def load(name: str) -> Model:
     raise ValueError(f"unknown model {name!r}: the models are {', '.join(names())}")
 
 
-def select(wanted: str | Sequence[str]) -> tuple[str, ...]:
+def select(wanted: str | Iterable[str]) -> tuple[str, ...]:
     """The names meant by "all", by a family or by a list of either ("native" or "serial,native-epoll"), each once."""
-    words = [word.strip() for word in wanted.split(",")] if isinstance(wanted, str) else wanted
-    families = {"all": names(), **FAMILIES}
-    allowed = f"choose all, {', '.join(FAMILIES)} or any of {', '.join(names())}"
+    return pick("model", wanted, names(), {"all": names(), **FAMILIES})
+
+
+def pick(
+    what: str, wanted: str | Iterable[str], known: Sequence[str], groups: Mapping[str, Sequence[str]]
+) -> tuple[str, ...]:
+    """The known names that are meant by a list of them or of groups, each once; a text is parted by commas."""
+    allowed = f"choose {', '.join(groups)} or any of {', '.join(known)}"
     chosen: dict[str, None] = {}
-    for word in words:
-        if word not in families and word not in names():
-            raise ValueError(f"unknown model {word!r}: {allowed}")
-        chosen.update(dict.fromkeys(families.get(word, (word,))))
+    for word in map(str.strip, wanted.split(",")) if isinstance(wanted, str) else wanted:
+        if word not in groups and word not in known:
+            raise ValueError(f"unknown {what} {word!r}: {allowed}")
+        chosen.update(dict.fromkeys(groups.get(word, (word,))))
     if not chosen:
-        raise ValueError(f"no model: {allowed}")
+        raise ValueError(f"no {what}: {allowed}")
     return tuple(chosen)

@@ -13,9 +13,10 @@ family = "python"
 switching = "the operating system, pre-emptively"
 processors = "many"
 reasons: dict[str, str] = {}
-start_method = children.start_method
+start_method = children.START_METHOD
+coroutines = False
 
 
 def run(work: Work, workers: int) -> list[Done]:
-    with ProcessPoolExecutor(workers, children.context(), initializer=children.start_process, initargs=(work,)) as pool:
+    with ProcessPoolExecutor(workers, children.CONTEXT, initializer=children.start_process, initargs=(work,)) as pool:
         return list(pool.map(do_task, work.tasks))

@@ -12,6 +12,8 @@ family = "python"
 switching = "the operating system, pre-emptively"
 processors = "1 with a GIL, many without"
 reasons: dict[str, str] = {}
+start_method = None
+coroutines = False
 
 
 def run(work: Work, workers: int) -> list[Done]:

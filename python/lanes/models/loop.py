@@ -12,6 +12,8 @@ family = "python"
 switching = "the task, at each await"
 processors = "1"
 reasons = {"released": "the loop waits inside the call whether the GIL is released or not: the same as held"}
+start_method = None
+coroutines = True
 
 
 def run(work: Work, workers: int) -> list[Done]:

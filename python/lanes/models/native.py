@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lanes import _core
@@ -19,14 +19,16 @@ class Native:
     processors: str
     family: str = "native"
     reasons: Mapping[str, str] = field(default_factory=dict)
+    start_method: str | None = None
+    coroutines: bool = False
 
-    def run(self, work: Work, workers: int) -> list[Done]:
-        inputs: list[_core.TaskInput] = [(task.text, *task.args) for task in work.tasks]
-        records = _core.run(self.name, work.workload.name, inputs, workers)
-        return [done(task.index, records[n]) for n, task in enumerate(work.tasks)]
+    def run(self, work: Work, workers: int) -> Iterator[Done]:
+        records = _core.run(self.name, work.workload.name, work.inputs, workers)
+        # One by one as they are asked for, which is after the clock has stopped: they are no work of the engine's.
+        return (done(index, record) for index, record in enumerate(records))
 
 
 SERIAL = Native("native-serial", "nobody", "1")
 PTHREADS = Native("native-pthreads", "the operating system, pre-emptively", "many")
-FORK = Native("native-fork", "the operating system, pre-emptively", "many")
+FORK = Native("native-fork", "the operating system, pre-emptively", "many", start_method="fork")
 EPOLL = Native("native-epoll", "the task, when it would block", "1")

@@ -15,13 +15,14 @@ family = "python"
 switching = "the operating system, pre-emptively"
 processors = "many"
 reasons: dict[str, str] = {}
-start_method = children.start_method
+start_method = children.START_METHOD
+coroutines = False
 
 
 def run(work: Work, workers: int) -> list[Done]:
     results: SimpleQueue[Done | BaseException] = SimpleQueue()
     others = set(multiprocessing.active_children())
-    with children.context().Pool(workers, children.start_process, (work,)) as pool:
+    with children.CONTEXT.Pool(workers, children.start_process, (work,)) as pool:
         crew = set(multiprocessing.active_children()) - others
         for task in work.tasks:
             pool.apply_async(do_task, (task,), callback=results.put, error_callback=results.put)

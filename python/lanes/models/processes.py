@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
-from traceback import format_exc
 from typing import TYPE_CHECKING, TypeAlias
 
 from lanes import children
@@ -22,21 +21,21 @@ family = "python"
 switching = "the operating system, pre-emptively"
 processors = "many"
 reasons: dict[str, str] = {}
-start_method = children.start_method
+start_method = children.START_METHOD
+coroutines = False
 
 if TYPE_CHECKING:
-    Results: TypeAlias = Connection[Done | Exception, Done | Exception]
+    Results: TypeAlias = Connection[Done | BaseException, Done | BaseException]
     Crew: TypeAlias = dict[Results, BaseProcess]
 
 
 def run(work: Work, workers: int) -> list[Done]:
-    context = children.context()
-    tasks: Queue[Task | None] = context.Queue()
+    tasks: Queue[Task | None] = children.CONTEXT.Queue()
     crew: Crew = {}
     try:
         for _ in range(workers):
-            reader, writer = context.Pipe(duplex=False)
-            process = context.Process(target=_worker, args=(work, tasks, writer), daemon=True)
+            reader, writer = children.CONTEXT.Pipe(duplex=False)
+            process = children.CONTEXT.Process(target=_worker, args=(work, tasks, writer), daemon=True)
             process.start()
             writer.close()
             crew[reader] = process
@@ -64,8 +63,7 @@ def _worker(work: Work, tasks: Queue[Task | None], results: Results) -> None:
         with work.open() as do:
             for task in iter(tasks.get, None):
                 results.send(do(task))
-    except Exception as error:
-        error.add_note(format_exc())
+    except BaseException as error:
         results.send(error)
 
 
@@ -82,6 +80,6 @@ def _collect(crew: Crew) -> Iterator[Done]:
                     raise RuntimeError(children.last_words(crew[reader])) from None
                 readers.remove(reader)
                 continue
-            if isinstance(result, Exception):
+            if isinstance(result, BaseException):
                 raise result
             yield result

@@ -10,6 +10,8 @@ family = "python"
 switching = "nobody"
 processors = "1"
 reasons: dict[str, str] = {}
+start_method = None
+coroutines = False
 
 
 def run(work: Work, workers: int) -> list[Done]:

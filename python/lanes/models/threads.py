@@ -13,11 +13,13 @@ family = "python"
 switching = "the operating system, pre-emptively"
 processors = "1 with a GIL, many without"
 reasons: dict[str, str] = {}
+start_method = None
+coroutines = False
 
 
 def run(work: Work, workers: int) -> list[Done]:
     tasks: SimpleQueue[Task] = SimpleQueue()
-    results: SimpleQueue[Done | Exception] = SimpleQueue()
+    results: SimpleQueue[Done | BaseException] = SimpleQueue()
     for task in work.tasks:
         tasks.put(task)
     threads: list[threading.Thread] = []
@@ -33,7 +35,7 @@ def run(work: Work, workers: int) -> list[Done]:
                 thread.join()
 
 
-def _worker(work: Work, tasks: SimpleQueue[Task], results: SimpleQueue[Done | Exception]) -> None:
+def _worker(work: Work, tasks: SimpleQueue[Task], results: SimpleQueue[Done | BaseException]) -> None:
     try:
         with work.open() as do:
             while True:
@@ -42,12 +44,12 @@ def _worker(work: Work, tasks: SimpleQueue[Task], results: SimpleQueue[Done | Ex
                 except Empty:
                     return
                 results.put(do(task))
-    except Exception as error:
+    except BaseException as error:
         results.put(error)
 
 
-def _checked(result: Done | Exception) -> Done:
-    if isinstance(result, Exception):
+def _checked(result: Done | BaseException) -> Done:
+    if isinstance(result, BaseException):
         raise result
     return result
 
