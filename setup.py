@@ -1,4 +1,4 @@
-"""The extension `lanes._core`; all else stands in pyproject.toml.
+"""The extensions `lanes._core` and `lanes._download`; all else stands in pyproject.toml.
 
 libcurl is asked for its flags through pkg-config, then curl-config. LANES_CURL_CFLAGS and LANES_CURL_LIBS name them
 outright, PKG_CONFIG and CURL_CONFIG name another tool, CC another compiler.
@@ -59,14 +59,14 @@ class Build(build_ext):
     """Looks for what the extension needs before it compiles, and names what is missing in one line."""
 
     def build_extensions(self) -> None:
-        [core] = self.extensions
+        download = self.extensions[-1]
         if not self.compiles("#include <stdlib.h>"):
             raise missing("a C compiler", "gcc and libc6-dev", "gcc", "gcc and musl-dev")
         if not self.compiles("#include <Python.h>"):
             raise missing("Python.h, the headers of this Python", "python3-dev", "python3-devel", "python3-dev")
         cflags, libs = curl_flags()
-        core.extra_compile_args += shlex.split(cflags)
-        core.extra_link_args += shlex.split(libs)
+        download.extra_compile_args += shlex.split(cflags)
+        download.extra_link_args += shlex.split(libs)
         oldest = f"LIBCURL_VERSION_NUM < {CURL[0] << 16 | CURL[1] << 8}"
         if not self.compiles(f"#include <curl/curl.h>\n#if {oldest}\n#error too old\n#endif", *shlex.split(cflags)):
             raise missing_curl()
@@ -79,16 +79,25 @@ class Build(build_ext):
         return ask(*self.compiler.compiler_so, *includes, *flags, "-E", "-xc", "-", text=source) is not None
 
 
-core = Extension(
-    "lanes._core",
-    sources=sorted(glob("csrc/**/*.c", recursive=True)),
-    depends=sorted(glob("csrc/**/*.h", recursive=True)),
-    include_dirs=["csrc"],
-    define_macros=[("_GNU_SOURCE", "1")],
-    # No fused multiply-add: mandelbrot's counts equal the interpreter's bit for bit.
-    extra_compile_args=["-std=c11", "-O2", "-pthread", "-fvisibility=hidden", "-ffp-contract=off", "-Wall", "-Wextra"],
-    extra_link_args=["-pthread"],
-    libraries=["z"],
-)
+def extension(name: str, *sources: str) -> Extension:
+    return Extension(
+        f"lanes.{name}",
+        sources=sorted(sources),
+        depends=sorted(glob("csrc/**/*.h", recursive=True)),
+        include_dirs=["csrc"],
+        define_macros=[("_GNU_SOURCE", "1")],
+        # No fused multiply-add: mandelbrot's counts equal the interpreter's bit for bit.
+        extra_compile_args="-std=c11 -O2 -pthread -fvisibility=hidden -ffp-contract=off -Wall -Wextra".split(),
+        extra_link_args=["-pthread"],
+        libraries=["z"],
+    )
 
-setup(ext_modules=[core], cmdclass={"build_ext": Build})
+
+# What needs libcurl, in a module of its own; what is shared has no state, and is in both.
+SHARED = ("csrc/batch.c", "csrc/clock.c", "csrc/loop.c", "csrc/task.c", "csrc/worker.c")
+DOWNLOAD = ("csrc/download_module.c", *glob("csrc/workloads/download*.c"), "csrc/workloads/transfer.c")
+EVERYTHING = glob("csrc/**/*.c", recursive=True)
+core = extension("_core", *(source for source in EVERYTHING if source not in DOWNLOAD))
+download = extension("_download", *DOWNLOAD, *SHARED)
+
+setup(ext_modules=[core, download], cmdclass={"build_ext": Build})

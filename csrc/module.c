@@ -1,6 +1,7 @@
 /* module.c - Python in, structs down, structs up, Python out.
  *
- * DESIGN. This is the only file that knows Python. The GIL is released at two
+ * DESIGN. Below this file (and download_module.c, which only hands over a row)
+ * nothing knows Python. The GIL is released at two
  * places: around a model's run and around one task of a released body. Native
  * workers never attach to the interpreter: the calling thread attaches between
  * its waits, asks for signals, and makes objects when all is over.
@@ -13,7 +14,6 @@
 #include "worker.h"
 #include "workload.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -28,10 +28,15 @@ static const struct lanes_model *const models[] = {
     &lanes_model_epoll,
 };
 
-static const struct lanes_workload *const workloads[] = {
-    &lanes_workload_download,
-    &lanes_workload_compute,
-    &lanes_workload_wait,
+/* A row is here, or in a module that is imported when it is first asked for. */
+static const struct row {
+    const char *name;
+    const struct lanes_workload *workload;
+    const char *module, *capsule;
+} rows[] = {
+    {"download", NULL, "lanes._download", LANES_DOWNLOAD_CAPSULE},
+    {"compute", &lanes_workload_compute, NULL, NULL},
+    {"wait", &lanes_workload_wait, NULL, NULL},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -39,10 +44,11 @@ static const struct lanes_workload *const workloads[] = {
 #define N_STATUSES (LANES_KILLED + 1)
 
 struct state {
-    PyTypeObject *records_type;     /* owned */
-    PyTypeObject *worker_type;      /* owned */
-    PyObject *model_names;          /* owned: a tuple */
-    PyObject *workload_names;       /* owned: a tuple */
+    PyTypeObject *records_type;                          /* owned */
+    PyTypeObject *worker_type;                           /* owned */
+    PyObject *model_names;                               /* owned: a tuple */
+    PyObject *workload_names;                            /* owned: a tuple */
+    const struct lanes_workload *workloads[COUNT(rows)]; /* once found */
     PyObject *statuses[N_STATUSES]; /* owned: their words */
 };
 
@@ -72,12 +78,27 @@ static void raise_engine_error(const char *who, int rc)
     Py_DECREF(args);
 }
 
+static const struct lanes_workload *import_row(const struct row *row)
+{
+    PyObject *module = PyImport_ImportModule(row->module);
+
+    if (module == NULL)
+        return NULL;
+    Py_DECREF(module); /* sys.modules keeps it */
+    return PyCapsule_Import(row->capsule, 0);
+}
+
 static const struct lanes_workload *find_workload(struct state *state,
                                                   const char *name)
 {
-    for (size_t n = 0; n < COUNT(workloads); n++)
-        if (strcmp(workloads[n]->name, name) == 0)
-            return workloads[n];
+    for (size_t n = 0; n < COUNT(rows); n++) {
+        if (strcmp(rows[n].name, name) != 0)
+            continue;
+        if (state->workloads[n] == NULL)
+            state->workloads[n] =
+                rows[n].workload ? rows[n].workload : import_row(&rows[n]);
+        return state->workloads[n];
+    }
     PyErr_Format(PyExc_ValueError, "unknown workload '%s': the engine has %R",
                  name, state->workload_names);
     return NULL;
@@ -627,6 +648,15 @@ static PyObject *here(PyObject *module, PyObject *unused)
                          (long long)lanes_clock_cpu());
 }
 
+static PyObject *load(PyObject *module, PyObject *name)
+{
+    const char *text = PyUnicode_AsUTF8(name);
+
+    if (text == NULL || find_workload(state_of(module), text) == NULL)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyObject *die_with_parent(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
@@ -635,27 +665,22 @@ static PyObject *die_with_parent(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-static PyObject *libcurl_version(PyObject *module, PyObject *unused)
-{
-    (void)module, (void)unused;
-    return PyUnicode_FromString(curl_version_info(CURLVERSION_NOW)->version);
-}
-
 static PyMethodDef methods[] = {
     {"run", run, METH_VARARGS, run_doc},
     {"here", here, METH_NOARGS,
      "here()\n--\n\nProcess, thread, processor, time and CPU time."},
+    {"load", load, METH_O,
+     "load(workload, /)\n--\n\n"
+     "Load what a workload needs, before anything is forked."},
     {"die_with_parent", die_with_parent, METH_NOARGS,
      "die_with_parent()\n--\n\nEnd when the thread that started this process "
      "ends."},
-    {"libcurl_version", libcurl_version, METH_NOARGS,
-     "libcurl_version()\n--\n\nThe version of the libcurl in use."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyObject *tuple_of_names(const char *const *names, size_t n)
 {
-    PyObject *values[COUNT(models) + COUNT(workloads)];
+    PyObject *values[COUNT(models) + COUNT(rows)];
 
     for (size_t i = 0; i < n; i++)
         values[i] = PyUnicode_FromString(names[i]);
@@ -665,14 +690,14 @@ static PyObject *tuple_of_names(const char *const *names, size_t n)
 static int add_registries(PyObject *module, struct state *state)
 {
     const char *model_names[COUNT(models)];
-    const char *workload_names[COUNT(workloads)];
+    const char *workload_names[COUNT(rows)];
 
     for (size_t n = 0; n < COUNT(models); n++)
         model_names[n] = models[n]->name;
-    for (size_t n = 0; n < COUNT(workloads); n++)
-        workload_names[n] = workloads[n]->name;
+    for (size_t n = 0; n < COUNT(rows); n++)
+        workload_names[n] = rows[n].name;
     state->model_names = tuple_of_names(model_names, COUNT(models));
-    state->workload_names = tuple_of_names(workload_names, COUNT(workloads));
+    state->workload_names = tuple_of_names(workload_names, COUNT(rows));
     if (state->model_names == NULL || state->workload_names == NULL)
         return -1;
     if (PyModule_AddObjectRef(module, "MODELS", state->model_names) < 0)
@@ -705,12 +730,6 @@ static int exec_module(PyObject *module)
     struct state *state = state_of(module);
 
     pthread_once(&once, watch_forks);
-    if (curl_version_info(CURLVERSION_NOW)->version_num < 0x075500) {
-        PyErr_Format(PyExc_ImportError,
-                     "lanes needs libcurl 7.85 or later; this process has %s",
-                     curl_version_info(CURLVERSION_NOW)->version);
-        return -1;
-    }
     if (add_type(module, &records_spec, &state->records_type) < 0)
         return -1;
     if (add_type(module, &worker_spec, &state->worker_type) < 0)

@@ -166,7 +166,8 @@ def cases(urls: Urls) -> dict[str, Case]:
         "compute": ("squares", 0, 2**60),
         "download": (urls.stalled, SECOND, 3600 * SECOND),
     }
-    found = {name: Case({name}, getattr(_core, name)) for name in ("here", "die_with_parent", "libcurl_version")}
+    found = {name: Case({name}, getattr(_core, name)) for name in ("here", "die_with_parent")}
+    found["load"] = Case({"load"}, lambda: refused(_core.load, "none") or _core.load("download"))
     for runner in RUNNERS:
         covers = {"Worker.__new__", "Worker.run", "Worker.__enter__", "Worker.__exit__"}
         if runner in _core.MODELS:

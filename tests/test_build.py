@@ -137,16 +137,18 @@ def test_sdist_and_wheel(tmp_path: Path) -> None:
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         wheel.extractall(tmp_path / "wheel")
     package = tmp_path / "wheel/lanes"
-    [extension] = package.glob("_core.*.so")
+    assert [*package.glob("_core.*.so")]
+    [extension] = package.glob("_download.*.so")
     assert b"/named/outright" in extension.read_bytes()
     sources = {path.relative_to(ROOT / "python/lanes") for path in (ROOT / "python/lanes").rglob("*.py")}
     assert {path.relative_to(package) for path in package.rglob("*.py")} == sources
     assert (package / "py.typed").exists()
     assert (package / "_core.pyi").exists()
+    assert (package / "_download.pyi").exists()
     loaded = run(
         sys.executable,
         "-c",
-        "import importlib.util as u, sys; s = u.spec_from_file_location('lanes._core', sys.argv[1]);"
+        "import importlib.util as u, sys; s = u.spec_from_file_location('lanes._download', sys.argv[1]);"
         "m = u.module_from_spec(s); s.loader.exec_module(m); print(m.libcurl_version())",
         extension,
     )

@@ -22,7 +22,7 @@ from typing import TypeAlias
 import pytest
 
 import lanes
-from lanes import _core
+from lanes import _core, _download
 from lanes.origin import Origin, crc32
 from lanes.work import done
 from processes import holdings, in_a_thread, left_since, recorded, script, until
@@ -546,7 +546,7 @@ def test_here() -> None:
 
 
 def test_libcurl_version() -> None:
-    version = tuple(int(part) for part in _core.libcurl_version().split("-")[0].split(".")[:3])
+    version = tuple(int(part) for part in _download.libcurl_version().split("-")[0].split(".")[:3])
     assert version >= (7, 85)
 
 
@@ -573,7 +573,7 @@ def test_die_with_parent() -> None:
 
 
 def test_the_functions_that_take_nothing_take_nothing() -> None:
-    for function in (_core.here, _core.die_with_parent, _core.libcurl_version):
+    for function in (_core.here, _core.die_with_parent, _download.libcurl_version):
         with pytest.raises(TypeError, match="no arguments"):
             function(1)  # type: ignore[call-arg]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lanes import _core
+from lanes import _core, _download
 
 TIMEOUTS = (5 * 10**9, 5 * 10**9, 0)
 
@@ -183,7 +183,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
 
 LOOK_UPS = """
 import signal, sys, threading, time, os
-from lanes import _core
+from lanes import _core, _download
 model, what = sys.argv[1:]
 second = 10**9
 slow = ("http://slow.invalid/", second // 2, second // 2, 0)
@@ -203,7 +203,7 @@ os._exit(0)
 
 
 @pytest.mark.skipif(
-    tuple(map(int, _core.libcurl_version().split(".")[:2])) < (7, 87), reason="libcurl before 7.87 waits for look-ups"
+    tuple(map(int, _download.libcurl_version().split(".")[:2])) < (7, 87), reason="libcurl before 7.87 waits for look-ups"
 )
 @pytest.mark.parametrize("model", _core.MODELS)
 @pytest.mark.parametrize(("what", "ends"), [("stop", "stopped"), ("time out", "ConnectTimeout")])

@@ -60,8 +60,11 @@ def run(model: str, workload: str, tasks: Sequence[TaskInput], workers: int, /) 
 def here() -> Moment:
     """Who and when: the calling thread's ids, processor and clocks, in one call."""
 
+def load(workload: str, /) -> None:
+    """Load the library that a workload's C body needs (libcurl), so that forked processes share it.
+
+    Raises ValueError for an unknown workload, ImportError when the library is missing or too old.
+    """
+
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that started it ends (PR_SET_PDEATHSIG)."""
-
-def libcurl_version() -> str:
-    """The version of the libcurl in use, such as "7.88.1"."""

@@ -7,7 +7,6 @@ import platform
 import sys
 from pathlib import Path
 
-from lanes import _core
 from lanes.processors import usable_processors
 
 
@@ -16,6 +15,7 @@ def facts() -> dict[str, object]:
     import sysconfig  # slow to import, and only a finished comparison asks
 
     import lanes
+    from lanes import _download  # with libcurl: slow to load
 
     return {
         "lanes": lanes.__version__,
@@ -25,7 +25,7 @@ def facts() -> dict[str, object]:
         "free_threaded_build": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         "gil": gil(),
         "switch_interval_s": sys.getswitchinterval(),
-        "libcurl": _core.libcurl_version(),
+        "libcurl": _download.libcurl_version(),
         "system": platform.system(),
         "kernel": platform.release(),
         "architecture": platform.machine(),

@@ -34,7 +34,7 @@ class Client(NamedTuple):
 
 
 def native_epoll() -> Client:
-    from lanes import _core
+    from lanes import _core, _download
 
     second = 10**9
 
@@ -43,7 +43,7 @@ def native_epoll() -> Client:
         records = _core.run("native-epoll", "download", tasks, in_flight)
         return [record[3] for record in records]
 
-    libcurl = _core.libcurl_version()
+    libcurl = _download.libcurl_version()
     return Client(work, f"lanes on libcurl {libcurl}", libcurl)
 
 
