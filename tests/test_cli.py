@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 import lanes
 from lanes import cli, models, workloads
-from lanes.compare import Comparison, Difference
+from lanes.compare import Comparison, Difference, Step
 from lanes.types import Outcome, Workload
 from support import BASE, MARK, make_comparison, make_row, marked
 
@@ -33,12 +38,12 @@ LANES = (sys.executable, "-m", "lanes")
         ("compare wait --models nonsense", "all, python, native.*native-epoll"),
         ("compare wait --bodies nonsense", "python, held, released"),
         ("compare compute --kernel nonsense", "primes, squares, mandelbrot"),
-        ("compare wait --workers 0", "at least 1"),
-        ("compare wait --workers two", "invalid int value: 'two'"),
-        ("compare wait --tasks 0", "at least one"),
-        ("compare wait --rounds 0", "at least 1"),
-        ("compare compute --task-size -1", "primes takes 1 to"),
-        ("compare wait --workers 1000000000", "threads or processes, but .* is .*raise it with"),
+        ("compare wait --workers 0", "workers must be a whole number from 1 to 1,000,000, not 0"),
+        ("compare wait --workers two", "workers must be a whole number from 1 to 1,000,000, not 'two'"),
+        ("compare wait --workers 1_0", "workers must be a whole number .*, not '1_0'"),
+        ("compare wait --tasks 0", "tasks must be a whole number from 1 to 1,000,000, not 0"),
+        ("compare wait --rounds 0", "rounds must be a whole number from 1 to"),
+        ("compare compute --task-size -1", "task size must be a whole number from 1 to .*, not -1"),
         ("compare wait --duration soon", "number of seconds, or one followed by ns, us, ms, s or min"),
         ("compare download --size 1parsec", "number of bytes"),
         ("compare download --latency never", "number of seconds"),
@@ -46,17 +51,25 @@ LANES = (sys.executable, "-m", "lanes")
         ("compare download ftp://host/", "http://.*https://"),
         ("compare download --urls /no/such/file", "cannot read /no/such/file: No such file"),
         ("compare download --urls /dev/null", "no URLs in /dev/null"),
-        ("compare download http://127.0.0.1/ --rate 1", "--rate is a choice for the embedded origin"),
+        ("compare download http://127.0.0.1/ --rate 1", "rate is a choice for the embedded origin"),
+        ("compare download --size 9000GiB", "the origin sends at most 1024 GiB"),
+        ("compare wait --duration -5ms", "'-5ms' is negative: a duration is"),
+        ("compare wait --duration=-5ms", "'-5ms' is negative: a duration is"),
         ("compare --kernel primes", "write lanes compare compute --kernel"),
+        ("compare --urls list", "write lanes compare download --urls"),
+        ("compare http://127.0.0.1/", "write lanes compare download URL"),
+        ("compare wait --json=", "--json needs the name of a file"),
+        ("compare download --urls=", "--urls needs the name of a file"),
         ("compare wait --json /no/such/file", "cannot write /no/such/file: there is no directory"),
         ("compare wait --nonsense", "unrecognized arguments: --nonsense"),
         ("compare wait --work 2", "unrecognized arguments: --work"),
-        ("origin --port 65536", "0 .* to 65535"),
-        ("origin --host 192.0.2.1", "."),
+        ("origin --port 65536", "port must be a whole number from 0 to 65,535, not 65536"),
+        ("origin --host 192.0.2.1", "cannot listen on 192.0.2.1:0: [^[]*"),
+        ("origin --host=", "--host needs an address"),
     ],
 )
 def test_bad_input_gets_one_line_and_status_2(arguments: str, allowed: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(arguments.split()) == 2
+    refused(arguments.split())
     captured = capsys.readouterr()
     assert captured.out == ""
     assert re.fullmatch(rf"lanes: .*{allowed}.*\n", captured.err)
@@ -64,7 +77,7 @@ def test_bad_input_gets_one_line_and_status_2(arguments: str, allowed: str, caps
 
 def test_a_url_file_that_is_no_text_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "urls").write_bytes(b"\xff\xfe")
-    assert cli.main(["compare", "download", "--urls", str(tmp_path / "urls")]) == 2
+    refused(["compare", "download", "--urls", str(tmp_path / "urls")])
     assert "not UTF-8 text" in capsys.readouterr().err
 
 
@@ -86,7 +99,7 @@ def test_without_a_workload_downloads_and_compute_are_compared(monkeypatch: pyte
 
 def test_urls_come_from_the_command_line_and_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen = captured_comparisons(monkeypatch)
-    (tmp_path / "urls").write_text("# mine\n\nhttp://b/#part\n  http://c/  \r\n")
+    (tmp_path / "urls").write_text("\ufeff# mine\n\nhttp://b/#part\n  http://c/  \r\n")
     assert cli.main(["compare", "download", "--urls", str(tmp_path / "urls"), "http://a/"]) == 0
     assert seen[0][0] == lanes.download(["http://a/", "http://b/#part", "http://c/"])
 
@@ -131,6 +144,44 @@ def test_json_goes_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr() == ("", "")
 
 
+def test_json_goes_to_a_pipe_that_has_a_path() -> None:
+    command = shlex.join([*LANES, *QUICK, "--quiet", "--json", "/dev/stdout"])
+    done = subprocess.run(f"{command} | cat", shell=True, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["rounds"] == 1, done.stderr
+    substituted = ["bash", "-c", f"{shlex.join([*LANES, *QUICK, '--quiet'])} --json >(cat)"]
+    done = subprocess.run(substituted, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["rounds"] == 1, done.stderr
+
+
+def test_what_is_measured_is_written_before_the_next_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = iter([make_comparison()])
+    monkeypatch.setattr(cli, "compare", lambda *_, **__: next(results))
+    with pytest.raises(StopIteration):
+        cli.main(["compare", "--quiet", "--json", str(tmp_path / "out")])
+    assert json.loads((tmp_path / "out").read_text())["workload"]["name"] == "wait"
+
+
+@pytest.mark.parametrize("error", [ValueError("bug"), OSError("bug")])
+def test_an_error_after_the_start_is_no_bad_input(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compare(*_: object, progress: Callable[[Step], None], **__: object) -> NoReturn:
+        progress(Step(0, 1, 0, "serial/python"))
+        raise error
+
+    monkeypatch.setattr(cli, "compare", compare)
+    with pytest.raises(type(error), match="bug"):
+        cli.main(["compare", "wait"])
+
+
+@pytest.mark.parametrize("closed", ["0<&-", ">&-", "2>&-", "0<&- >&- 2>&-"])
+def test_closed_standard_streams_are_no_failure(closed: str, tmp_path: Path) -> None:
+    command = shlex.join([*LANES, *QUICK, "--json", str(tmp_path / "out")])
+    done = subprocess.run(f"{command} {closed}", shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((tmp_path / "out").read_text())["rounds"] == 1
+    assert (done.stdout == "") is (">&-" in closed.replace("2>&-", ""))
+    assert subprocess.run(f"{shlex.join(LANES)} models {closed}", shell=True, capture_output=True).returncode == 0
+
+
 def test_a_terminal_sees_progress() -> None:
     screen, side = pty.openpty()
     done = subprocess.run([*LANES, *QUICK], stdout=subprocess.PIPE, stderr=side, env={**os.environ, "TERM": "xterm"})
@@ -139,6 +190,24 @@ def test_a_terminal_sees_progress() -> None:
     os.close(screen)
     assert done.returncode == 0
     assert "wait: " in shown
+
+
+def test_progress_needs_no_thread_beside_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    shown = io.StringIO()
+    monkeypatch.setattr(shown, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", shown)
+    before = threading.active_count()
+    with cli._display("wait", True) as show:
+        show(Step(0, 1, 0, "serial/python"))
+        assert threading.active_count() == before
+        assert "wait: serial/python" in shown.getvalue()
+
+
+def test_a_narrow_terminal_gets_the_whole_table() -> None:
+    narrow = {**os.environ, "COLUMNS": "40"}
+    done = subprocess.run([*LANES, *QUICK], env=narrow, capture_output=True, text=True, check=True)
+    assert re.search(r"^model +body +workers +wall, ms +speed-up +CPU s +cores +agrees$", done.stdout, re.MULTILINE)
 
 
 def test_a_reader_that_goes_away_ends_it_quietly() -> None:
@@ -197,14 +266,21 @@ def test_every_help_has_examples_that_parse(command: str, capsys: pytest.Capture
             cli._parser().parse_args(words[1:])
 
 
+def refused(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+
+
 def captured_comparisons(
     monkeypatch: pytest.MonkeyPatch, result: Comparison | None = None
 ) -> list[tuple[Workload, dict[str, str | int]]]:
     """What would be compared, instead of comparing."""
     seen: list[tuple[Workload, dict[str, str | int]]] = []
 
-    def compare(workload: Workload, progress: None = None, **choices: str | int) -> Comparison:
+    def compare(workload: Workload, progress: Callable[[Step], None] | None = None, **choices: str | int) -> Comparison:
         seen.append((workload, choices))
+        assert progress
         return result or make_comparison()
 
     monkeypatch.setattr(cli, "compare", compare)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+import lanes
 from lanes import models
 from lanes.compare import Difference
 from lanes.report import table
@@ -64,7 +65,16 @@ def test_rows_that_were_not_slower_in_every_round_cannot_be_told_apart() -> None
         make_row("native-epoll", None, [0.21, 0.3, 0.19], BASE),
         make_row("native-pthreads", None, [0.3, 0.3, 0.3], BASE),
     )
-    assert any(line.endswith("serial/python; cannot tell it from native-epoll.") for line in lines_of(*rows))
+    lines = lines_of(*rows)
+    assert "native-fork is fastest: 5.50x the speed of serial/python." in lines
+    assert "Cannot tell it from: native-epoll." in lines
+
+
+def test_one_lucky_row_hides_no_winner() -> None:
+    lucky = make_row("native-epoll", None, [0.01, 0.01, 99.0], BASE)
+    lines = lines_of(make_row("native-fork", None, FAST, BASE), lucky)
+    assert "native-fork is fastest: 4.00x the speed of serial/python." in lines
+    assert "Cannot tell it from: native-epoll." in lines
 
 
 def test_nothing_is_faster_is_said_as_well() -> None:
@@ -100,11 +110,41 @@ def test_errors_reasons_failures_and_a_busy_origin_are_told() -> None:
     result = make_comparison(*rows)
     lines = table.text(result).splitlines()
     assert "threading/python: killed by SIGSEGV" in lines
-    assert "asyncio/held and asyncio/released makes no sense: because" in lines
+    assert "asyncio/held and asyncio/released make no sense: because" in lines
     assert any(re.match(r"asyncio +held +4 +- +- +- +- no sense", line) for line in lines)
     assert "The origin, not the model, was the limit: busy up to 83% of the time under native-fork" in lines
     result = replace(result, rows=(make_row("serial", "python", [1.0], [1.0], outcomes=failed),))
-    assert "1 of 2 tasks failed with serial/python: ReadTimeout 1 times" in table.text(result).splitlines()
+    assert "1 of 2 tasks failed with serial/python: 1 ReadTimeout" in table.text(result).splitlines()
+
+
+def test_there_is_no_verdict_over_a_baseline_that_failed() -> None:
+    failed = (Outcome("ok"), Outcome("failed", error="ReadTimeout"))
+    baseline = make_row("serial", "python", BASE, BASE, outcomes=failed)
+    fork = make_row("native-fork", None, FAST, BASE, outcomes=failed)
+    text = table.text(replace(make_comparison(), rows=(baseline, fork)))
+    assert "fast" not in text
+
+
+def test_differences_are_told_by_url() -> None:
+    again = replace(DIFFERENCE, task=3)
+    other = replace(DIFFERENCE, task=2, text="http://c/")
+    row = make_row("native-fork", None, FAST, BASE, differences=(DIFFERENCE, other, again))
+    workload = lanes.download(["http://[::1]/b", "http://c/"], tasks=4)
+    lines = table.text(replace(make_comparison(row), workload=workload)).splitlines()
+    assert lines[0] == "download: 4 tasks, 2 URLs"
+    assert "native-fork: 3 of 4 tasks differ from serial/python" in lines
+    assert "  2 tasks http://[::1]/b: expected ok 200 5 77, got failed ConnectError (no)" in lines
+    assert "  task 2 http://c/: expected ok 200 5 77, got failed ConnectError (no)" in lines
+
+
+def test_a_pipe_gets_no_trailing_blanks_and_a_terminal_a_red_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    result = make_comparison(make_row("native-fork", None, FAST, BASE, differences=(DIFFERENCE,)))
+    assert all(line == line.rstrip() for line in table.text(result).splitlines())
+    file = io.StringIO()
+    table.show(result, Console(file=file, width=80, force_terminal=True))
+    assert re.search(r"^\x1b\[31mnative-fork", file.getvalue(), re.MULTILINE)
 
 
 def test_the_distance_is_written_as_a_product() -> None:

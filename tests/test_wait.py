@@ -32,7 +32,7 @@ def test_no_timer_is_early(model: str) -> None:
 
 
 def test_what_makes_no_sense_is_refused() -> None:
-    with pytest.raises(ValueError, match="^tasks must be a whole number from 1 to 1,000,000, not 0$"):
+    with pytest.raises(ValueError, match=r"^tasks must be a whole number from 1 to 1,000,000, not 0$"):
         lanes.wait(tasks=0)
     with pytest.raises(ValueError, match="'soon' does not parse: a duration is a number of seconds"):
         lanes.wait(duration="soon")

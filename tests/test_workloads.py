@@ -27,19 +27,9 @@ def test_tasks_are_numbered_and_as_many_as_asked_for(row: Workload) -> None:
     assert row.default_workers >= 1
 
 
-def test_select() -> None:
-    assert workloads.select("all") == ("download", "compute", "wait")
-    assert workloads.select("wait, download,wait") == ("wait", "download")
-    assert workloads.select(["compute"]) == ("compute",)
-
-
 def test_unknown_names_are_answered_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"^unknown workload 'upload': the workloads are download, compute, wait$"):
         workloads.load("upload")
-    with pytest.raises(ValueError, match=r"^unknown workload 'upload': choose all or any of download, compute, wait$"):
-        workloads.select("wait,upload")
-    with pytest.raises(ValueError, match=r"^no workload: choose all"):
-        workloads.select([])
 
 
 @pytest.mark.parametrize("name", workloads.names())

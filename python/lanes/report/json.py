@@ -74,24 +74,26 @@ def text(comparisons: Sequence[Comparison]) -> str:
 
 def check_writable(path: Path) -> None:
     """Raise OSError, naming the path, if `write` could not write there. To be asked before a long run."""
-    target = path.resolve()
-    if target.is_dir():
+    if path.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a directory")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: there is no directory {target.parent}")
-    # The directory, too, as the file is replaced; not for a device or a pipe, which is not.
-    needed = [target] if target.exists() else []
-    needed += [] if _is_special(target) else [target.parent]
+    if is_special(path):
+        needed = [path]
+    else:
+        # The directory, too, as the file is replaced.
+        target = path.resolve()
+        if not target.parent.is_dir():
+            raise FileNotFoundError(f"cannot write {path}: there is no directory {target.parent}")
+        needed = [target, target.parent] if target.exists() else [target.parent]
     if not all(os.access(each, os.W_OK) for each in needed):
         raise PermissionError(f"cannot write {path}: permission denied")
 
 
 def write(comparisons: Sequence[Comparison], path: Path) -> None:
     """Write the file as a whole or not at all; a pipe or a device is written to as it is."""
-    target = path.resolve()
-    if _is_special(target):
-        target.write_text(text(comparisons), encoding="utf-8")
+    if is_special(path):
+        path.write_text(text(comparisons), encoding="utf-8")
         return
+    target = path.resolve()
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         beside.write_text(text(comparisons), encoding="utf-8")
@@ -102,9 +104,12 @@ def write(comparisons: Sequence[Comparison], path: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _is_special(target: Path) -> bool:
-    """Whether it is there and no regular file: replacing /dev/null would be a surprise."""
-    return target.exists() and not target.is_file()
+def is_special(path: Path) -> bool:
+    """Whether it is there and no regular file, and so is written to once: replacing /dev/null would be a surprise.
+
+    To be asked of the path as it was given: what /dev/stdout leads to may be a pipe, which has no other path.
+    """
+    return path.exists() and not path.is_file()
 
 
 def _row(row: Row) -> dict[str, object]:

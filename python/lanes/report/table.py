@@ -1,6 +1,6 @@
 """A comparison as people read it: the rows, and below them in words what stands out.
 
-Plain ASCII that fits 80 columns; colour only where the console takes it.
+Plain text that fits 80 columns; colour only where the console takes it.
 """
 
 from __future__ import annotations
@@ -28,16 +28,15 @@ _SHOWN = 5
 
 def text(comparison: Comparison, width: int = 80) -> str:
     """The table as plain text."""
-    console = Console(file=io.StringIO(), width=width, no_color=True, force_terminal=False)
-    with console.capture() as captured:
-        show(comparison, console)
-    return captured.get().rstrip("\n")
+    shown = io.StringIO()
+    show(comparison, Console(file=shown, width=width, no_color=True, force_terminal=False, force_jupyter=False))
+    return shown.getvalue().rstrip("\n")
 
 
 def show(comparison: Comparison, console: Console) -> None:
     """Print the table and what there is to say about it."""
     console.print(_title(comparison), soft_wrap=not console.is_terminal)
-    console.print(_table(comparison))
+    _print_table(_table(comparison), console)
     console.print()
     for note in _notes(comparison):
         # In a pipe a note stays one line, for whoever searches it.
@@ -54,10 +53,21 @@ def show_models(columns: Iterable[Model], console: Console) -> None:
     for column in columns:
         bodies = [body for body in BODIES if body not in column.reasons] if column.family == "python" else ["C, no GIL"]
         table.add_row(column.name, column.family, column.switching, column.processors, ", ".join(bodies))
-    console.print(table)
+    _print_table(table, console)
     for column in columns:
         for body, reason in column.reasons.items():
             console.print(Text(f"{label(column.name, body)} makes no sense: {reason}", "dim"))
+
+
+def _print_table(table: Table, console: Console) -> None:
+    """Outside of a terminal, lines end where their text does."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        console.print(Text(line.rstrip()), soft_wrap=True)
 
 
 def problems(comparison: Comparison) -> Iterator[str]:
@@ -70,9 +80,10 @@ def problems(comparison: Comparison) -> Iterator[str]:
             many = len({difference.task for difference in row.differences})
             against = "its own first round" if row.name == baseline else baseline
             yield f"{row.name}: {many} of {_count(len(comparison.workload.tasks), 'task')} differ from {against}"
-            yield from (f"  {_difference(each)}" for each in row.differences[:_SHOWN])
-            if many > _SHOWN:
-                yield f"  and {many - _SHOWN} more"
+            lines = [f"  {line}" for line in _differences(comparison, row)]
+            yield from lines[:_SHOWN]
+            if len(lines) > _SHOWN:
+                yield f"  and {len(lines) - _SHOWN} more"
 
 
 def factor(ratio: float) -> str:
@@ -96,7 +107,7 @@ def _params(params: object) -> Iterator[str]:
     assert isinstance(params, dict)
     for key, value in params.items():
         if key == "urls":
-            yield _count(len(value), "URL")
+            yield _count(len(set(value)), "URL")
         elif value is not None:
             values = value if isinstance(value, list) else [value]
             kind = key.removesuffix("_s") if key.endswith("_s") else key
@@ -114,7 +125,7 @@ def _quantity(key: str, value: object) -> str:
 
 def _table(comparison: Comparison) -> Table:
     unit, scale, digits = _time_unit([row.wall for row in comparison if row.wall is not None])
-    best = _fastest(comparison.rows)
+    best = None if _failures(comparison.baseline) else _fastest(comparison, comparison.rows)
     table = _bare_table()
     for name in ("model", "body"):
         table.add_column(name, no_wrap=True)
@@ -122,7 +133,7 @@ def _table(comparison: Comparison) -> Table:
         table.add_column(name, no_wrap=True, justify="right")
     for row, following in zip(comparison.rows, [*comparison.rows[1:], None], strict=True):
         wall = "-" if row.wall is None else f"{row.wall * scale:,.{digits}f}"
-        style = "dim" if row.reason else "red" if row.error else "bold" if row is best else ""
+        style = "dim" if row.reason else "red" if row.error or row.differences else "bold" if row is best else ""
         table.add_row(
             *(row.model, row.body or "", str(row.workers), wall),
             "-" if row.speedup is None else factor(row.speedup),
@@ -159,6 +170,8 @@ def _agreement(row: Row) -> Text:
 
 
 def _notes(comparison: Comparison) -> Iterator[Text]:
+    if failed := _failures(comparison.baseline):
+        yield Text(failed, "yellow")
     for line in _verdict(comparison):
         yield Text(line, "bold")
     if distance := comparison.distance:
@@ -168,34 +181,37 @@ def _notes(comparison: Comparison) -> Iterator[Text]:
         )
     for line in problems(comparison):
         yield Text(line, "red")
-    if failed := _failures(comparison.baseline):
-        yield Text(failed, "yellow")
     if busy := _busy_origin(comparison):
         yield Text(busy, "yellow")
     for reason, names in _reasons(comparison).items():
-        yield Text(f"{_listed(names)} makes no sense: {reason}", "dim")
+        yield Text(f"{_listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}", "dim")
 
 
 def _verdict(comparison: Comparison) -> Iterator[str]:
-    """The fastest row; then, where that has no Python model or no Python body, the fastest that has."""
+    """The fastest row; then, where that has no Python model or not the Python body, the fastest that has.
+
+    None when the baseline is not there to be compared with, or was fast because its tasks failed.
+    """
     baseline = comparison.baseline
-    best = _fastest(comparison.rows)
-    if best is None or best.speedup is None:
+    if not _good([baseline]) or _failures(baseline):
         return
-    if not stats.is_faster(best.walls, baseline.walls):
+    best = _fastest(comparison, comparison.rows)
+    if best is None:
         yield f"Nothing is faster than {baseline.name} here, as far as these rounds can tell."
         return
+    yield f"{best.name} is fastest: {factor(best.speedup or 0.0)} the speed of {baseline.name}."
     others = [row for row in _good(comparison.rows) if row is not best]
-    equals = [row.name for row in others if not stats.is_faster(best.walls, row.walls)]
-    unsure = f"; cannot tell it from {_listed(equals)}" if equals else ""
-    yield f"{best.name} is fastest: {factor(best.speedup)} the speed of {baseline.name}{unsure}."
-    python = _fastest([row for row in comparison if row.family == "python"])
-    interpreted = _fastest([row for row in comparison if row.body == "python"])
-    told = [best, baseline]
-    for kind, row in (("Python model", python), ("Python code", interpreted)):
-        if row is not None and row.speedup is not None and row not in told:
-            told.append(row)
-            yield f"The fastest {kind} is {row.name}: {factor(row.speedup)}."
+    if equals := [row.name for row in others if not stats.is_faster(best.walls, row.walls)]:
+        yield f"Cannot tell it from: {_listed(equals)}."
+    told = best
+    for kind, rows in (
+        ("Python model", [row for row in comparison if row.family == "python"]),
+        ("with a Python body", [row for row in comparison if row.body == "python"]),
+    ):
+        row = _fastest(comparison, rows)
+        if row is not None and row is not best and row is not told:
+            told = row
+            yield f"The fastest {kind} is {row.name}: {factor(row.speedup or 0.0)}."
 
 
 def _good(rows: Iterable[Row]) -> list[Row]:
@@ -203,8 +219,11 @@ def _good(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row.agrees and row.error is None]
 
 
-def _fastest(rows: Iterable[Row]) -> Row | None:
-    return min(_good(rows), key=lambda row: row.wall or 0.0, default=None)
+def _fastest(comparison: Comparison, rows: Iterable[Row]) -> Row | None:
+    """Of those that are faster than the baseline, the one with the shortest median; a lucky one is not among them."""
+    walls = comparison.baseline.walls
+    faster = (row for row in _good(rows) if stats.is_faster(row.walls, walls))
+    return min(faster, key=lambda row: row.wall or 0.0, default=None)
 
 
 def _failures(baseline: Row) -> str | None:
@@ -213,7 +232,7 @@ def _failures(baseline: Row) -> str | None:
     kinds = Counter(outcome.error or outcome.status for outcome in outcomes if outcome.status != "ok")
     if not kinds:
         return None
-    words = ", ".join(f"{kind} {many} times" for kind, many in kinds.most_common())
+    words = ", ".join(f"{many} {kind}" for kind, many in kinds.most_common())
     return f"{sum(kinds.values())} of {_count(len(outcomes), 'task')} failed with {baseline.name}: {words}"
 
 
@@ -234,9 +253,16 @@ def _reasons(comparison: Comparison) -> dict[str, list[str]]:
     return names
 
 
-def _difference(difference: Difference) -> str:
-    what = f"task {difference.task} {difference.text}".rstrip()
-    return f"{what}: expected {_outcome(difference.expected)}, got {_outcome(difference.got)}"
+def _differences(comparison: Comparison, row: Row) -> Iterator[str]:
+    """One line per task; or per URL, with the first of its differences, where several tasks may have the same."""
+    by_url = "urls" in comparison.workload.params
+    alike: dict[object, list[Difference]] = {}
+    for each in row.differences:
+        alike.setdefault(each.text if by_url else each.task, []).append(each)
+    for first, *more in alike.values():
+        tasks = f"{len(more) + 1} tasks" if more else f"task {first.task}"
+        what = f"{tasks} {first.text}".rstrip()
+        yield f"{what}: expected {_outcome(first.expected)}, got {_outcome(first.got)}"
 
 
 def _outcome(outcome: Outcome) -> str:

@@ -131,7 +131,7 @@ OPTIONS = {
     "kernel": ("NAME", "primes (counts them; the default), squares (sums them) or mandelbrot"),
     "task_size": (
         "N",
-        "how many numbers a task looks at, or the side of its tile; "
+        "numbers a task looks at, or the side of its tile; by default "
         + ", ".join(f"{name} {kernel.default_size}" for name, kernel in KERNELS.items()),
     ),
 }
