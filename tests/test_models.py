@@ -62,6 +62,8 @@ def test_the_grid_has_the_columns_of_the_design() -> None:
         assert column.switching
         assert column.processors
     assert {column.name: set(column.reasons) for column in COLUMNS if column.reasons} == {"asyncio": {"released"}}
+    assert {column.name for column in COLUMNS if column.start_method == "fork"} == {*PROCESSES, "native-fork"}
+    assert [column.name for column in COLUMNS if column.coroutines] == ["asyncio"]
 
 
 def test_select() -> None:

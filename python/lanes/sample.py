@@ -79,7 +79,7 @@ def _finish(process: subprocess.Popen[bytes], mask: set[int]) -> int:
     """Wait for the child's end, then kill what it may have left behind; negative is the signal that killed it.
 
     WNOWAIT leaves the child unreaped, so that its process group cannot be anybody else's when it is killed. Where
-    SIGCHLD is ignored, or somebody reaps whatever ends, that is lost, and its status with it.
+    SIGCHLD is ignored, or somebody reaps whatever ends, the status is lost, and the group must be left alone.
     """
     ours = True
     try:

@@ -24,7 +24,7 @@ class Work:
 
     workload: Workload
     body: str
-    tasks: tuple[Task, ...] = field(init=False)
+    tasks: tuple[Task, ...] = field(init=False, repr=False)
     inputs: tuple[_core.TaskInput, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
