@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib import import_module
 
-from lanes import limits, models
+from lanes import _core, limits, models
 from lanes.types import BODIES, Done, Model, Run, Span, Workload
 from lanes.work import Work
 
@@ -124,14 +124,14 @@ def _warm_up(work: Work, column: Model) -> None:
     """Import what the run will: an interpreter that is slow to import a library says nothing about a model.
 
     multiprocessing imports its parts when they are first used. A body does as well, so it is opened and closed once;
-    forked workers inherit what that imports. C bodies import nothing, and libcurl must not be touched before a fork.
+    forked workers inherit what that imports. Of C bodies only the library is loaded: libcurl must not be used before a
+    fork.
     """
-    if column.family != "python":
-        return
-    if column.start_method:
+    if column.family == "python" and column.start_method:
         for part in ("connection", "pool", f"popen_{column.start_method}", "queues", "synchronize"):
             import_module(f"multiprocessing.{part}")
     if work.body != "python":
+        _core.load(work.workload.name)
         return
     if not column.coroutines:
         with work.open():
