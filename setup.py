@@ -87,7 +87,15 @@ def extension(name: str, *sources: str) -> Extension:
         include_dirs=["csrc"],
         define_macros=[("_GNU_SOURCE", "1")],
         # No fused multiply-add: mandelbrot's counts equal the interpreter's bit for bit.
-        extra_compile_args="-std=c11 -O2 -pthread -fvisibility=hidden -ffp-contract=off -Wall -Wextra".split(),
+        extra_compile_args=[
+            "-std=c11",
+            "-O2",
+            "-pthread",
+            "-fvisibility=hidden",
+            "-ffp-contract=off",
+            "-Wall",
+            "-Wextra",
+        ],
         extra_link_args=["-pthread"],
         libraries=["z"],
     )

@@ -167,7 +167,7 @@ def cases(urls: Urls) -> dict[str, Case]:
         "download": (urls.stalled, SECOND, 3600 * SECOND),
     }
     found = {name: Case({name}, getattr(_core, name)) for name in ("here", "die_with_parent")}
-    found["load"] = Case({"load"}, lambda: refused(_core.load, "none") or _core.load("download"))
+    found["load"] = Case({"load"}, partial(_core.load, "download"))
     for runner in RUNNERS:
         covers = {"Worker.__new__", "Worker.run", "Worker.__enter__", "Worker.__exit__"}
         if runner in _core.MODELS:

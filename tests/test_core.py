@@ -545,6 +545,22 @@ def test_here() -> None:
         assert cpu_time >= earlier
 
 
+def test_loading() -> None:
+    code = """
+from lanes import _core
+def mapped():
+    return any("libcurl" in line for line in open("/proc/self/maps"))
+for name in ("wait", "compute"):
+    _core.load(name)
+print(mapped())
+_core.load("download")
+print(mapped())
+"""
+    assert script(code).split() == ["False", "True"], "who downloads nothing does not pay for libcurl"
+    with pytest.raises(ValueError, match="unknown workload 'none'"):
+        _core.load("none")
+
+
 def test_libcurl_version() -> None:
     version = tuple(int(part) for part in _download.libcurl_version().split("-")[0].split(".")[:3])
     assert version >= (7, 85)

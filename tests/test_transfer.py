@@ -203,7 +203,8 @@ os._exit(0)
 
 
 @pytest.mark.skipif(
-    tuple(map(int, _download.libcurl_version().split(".")[:2])) < (7, 87), reason="libcurl before 7.87 waits for look-ups"
+    tuple(map(int, _download.libcurl_version().split(".")[:2])) < (7, 87),
+    reason="libcurl before 7.87 waits for look-ups",
 )
 @pytest.mark.parametrize("model", _core.MODELS)
 @pytest.mark.parametrize(("what", "ends"), [("stop", "stopped"), ("time out", "ConnectTimeout")])
