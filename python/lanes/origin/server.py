@@ -277,9 +277,6 @@ async def _serve(host: str, port: int, announce: Callable[[int], None], with_par
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_on_error)
     site = Site(_raise_descriptor_limit() - _SPARE_DESCRIPTORS)
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     try:
         server = await loop.create_server(lambda: Connection(site, loop), host, port, backlog=_BACKLOG)
     except OSError as error:
@@ -288,11 +285,18 @@ async def _serve(host: str, port: int, announce: Callable[[int], None], with_par
     view(0, 1)  # makes what all bodies are cut from: not at the cost of who asks first
     gc.collect()
     gc.freeze()  # what start-up made stays; the collector need not look at it again
-    announce(server.sockets[0].getsockname()[1])
-    if with_parent:
-        await _wait_with(parent, stop)
-    else:
-        await stop.wait()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        announce(server.sockets[0].getsockname()[1])
+        if with_parent:
+            await _wait_with(parent, stop)
+        else:
+            await stop.wait()
+    finally:  # uvloop leaves its handlers behind when it is closed
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
     server.close()
     for connection in tuple(site.open):
         connection.transport.abort()
