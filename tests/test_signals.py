@@ -269,7 +269,7 @@ def test_no_signal_goes_to_a_native_thread() -> None:
     with in_a_thread(lambda: _core.run("native-pthreads", "wait", [("", 300 * MS)] * 2, 2)):
         until(lambda: len(holdings().threads - before) == 3)
         mine = {threading.get_native_id(), *(thread.native_id for thread in threading.enumerate())}
-        for thread in holdings().threads - mine:
+        for thread in holdings().threads - before - mine:
             status = dict(
                 line.split(":", 1) for line in Path(f"/proc/self/task/{thread}/status").read_text().splitlines()
             )
