@@ -181,8 +181,8 @@ def test_without_a_baseline_nothing_agrees(monkeypatch: pytest.MonkeyPatch) -> N
         ({"bodies": "python,nonsense"}, "python, held, released"),
         ({"bodies": []}, "no body"),
         ({"bodies": iter(())}, "no body"),
-        ({"workers": 0}, "at least 1"),
-        ({"rounds": 0}, "at least 1"),
+        ({"workers": 0}, "from 1 to"),
+        ({"rounds": 0}, "from 1 to"),
     ],
 )
 def test_bad_input_is_refused_before_anything_runs(

@@ -202,8 +202,6 @@ def _compare(options: argparse.Namespace) -> int:
         path = _file_of("json", options) if "json" in options and not to_stdout else None
         if path:
             json.check_writable(path)
-        for name in ("workers", "rounds"):
-            whole(getattr(options, name, 1), name)
         made = [_workload(name, options) for name in ([chosen] if chosen else BY_DEFAULT)]
     except (ValueError, OSError) as error:
         _refuse(error)

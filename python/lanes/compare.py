@@ -16,6 +16,7 @@ from lanes import machine, sample, stats
 from lanes.models import load, names, pick, select
 from lanes.run import crew
 from lanes.types import BODIES, Outcome, Run, Span, Workload
+from lanes.units import whole
 
 if TYPE_CHECKING:
     from lanes.origin import Origin
@@ -211,9 +212,7 @@ def compare(
 
     Raises ValueError for what does not exist or is more than the limits of this machine allow.
     """
-    rounds = ROUNDS if rounds is None else rounds
-    if rounds < 1:
-        raise ValueError(f"rounds must be at least 1, not {rounds}")
+    rounds = ROUNDS if rounds is None else whole(rounds, "rounds")
     seed = random.SystemRandom().getrandbits(32) if seed is None else seed
     cells = _cells(workload, models, bodies, workers)
     runnable = [cell for cell in cells if cell.reason is None]

@@ -16,6 +16,7 @@ from importlib import import_module
 
 from lanes import _core, limits, models
 from lanes.types import BODIES, Done, Model, Run, Span, Workload
+from lanes.units import whole
 from lanes.work import Work
 
 
@@ -54,9 +55,7 @@ def choose(model: str, body: str | None) -> tuple[Model, str | None]:
 
 def crew(workload: Workload, column: Model, workers: int | None) -> int:
     """How many workers a run has: as asked, else the workload's default; one where nobody ever switches."""
-    workers = workload.default_workers if workers is None else workers
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, not {workers}")
+    workers = workload.default_workers if workers is None else whole(workers, "workers")
     if column.switching == "nobody":
         return 1
     limits.check(column.name, workload, workers)
