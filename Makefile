@@ -5,7 +5,7 @@ PYTHON ?= python3
 export PYTHON
 
 PY = .venv/bin/python
-DRIVER = tests/driver.c $(filter-out csrc/module.c csrc/download_module.c,$(shell find csrc -name '*.c'))
+DRIVER = tests/driver.c $(filter-out csrc/module.c csrc/download_module.c csrc/python/%,$(shell find csrc -name '*.c'))
 SANITIZE = -std=c11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -ffp-contract=off -Wall -Wextra -Werror -pthread \
            -Icsrc $(LANES_CURL_CFLAGS)
 # Older sanitizers cannot start where addresses are randomised as widely as newer kernels do.

@@ -1,0 +1,69 @@
+/* binding.h - what the files that know Python share: the module's state, and
+ * what they hand each other. Nothing in csrc/ outside these files and the two
+ * *module.c includes it.
+ */
+#ifndef LANES_BINDING_H
+#define LANES_BINDING_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "worker.h"
+#include "workload.h"
+
+#define LANES_ROWS 3 /* workloads */
+#define LANES_STATUSES (LANES_KILLED + 1)
+
+struct lanes_state {
+    PyTypeObject *records_type;                         /* owned */
+    PyTypeObject *worker_type;                          /* owned */
+    PyObject *model_names;                              /* owned: a tuple */
+    PyObject *workload_names;                           /* owned: a tuple */
+    const struct lanes_workload *workloads[LANES_ROWS]; /* once found */
+    PyObject *statuses[LANES_STATUSES];                 /* owned: their words */
+};
+
+/* What came of a run, one record per task. */
+struct lanes_records {
+    PyObject_HEAD
+    struct lanes_batch batch; /* owned once open */
+    bool is_open;
+};
+
+extern PyType_Spec lanes_records_spec;
+extern PyType_Spec lanes_worker_spec;
+
+/* The one place where an error of the engine becomes an exception. */
+void lanes_error_raise(const char *who, int rc);
+
+/* The workload of this name, its library loaded; NULL with an exception. */
+const struct lanes_workload *lanes_row_find(struct lanes_state *state,
+                                            const char *name);
+
+/* Native work begins or ends in this process; -1 with an exception when that
+ * must wait for other work, because one of them forks. */
+int lanes_native_enter(bool forks);
+void lanes_native_leave(bool forks);
+
+/* Children that somebody else forks start anew. To be called once. */
+void lanes_native_watch_forks(void);
+
+/* Python in: a task is a tuple of a text and at most four integers. */
+int lanes_input_parse(PyObject *item, const struct lanes_workload *workload,
+                      struct lanes_input *input);
+
+/* Python out. A tuple of n values, which it steals, NULLs included. */
+PyObject *lanes_tuple_make(Py_ssize_t n, PyObject *const *values);
+PyObject *lanes_record_make(struct lanes_state *state,
+                            const struct lanes_task *task);
+struct lanes_records *lanes_records_make(struct lanes_state *state,
+                                         Py_ssize_t n_tasks,
+                                         const struct lanes_workload *workload,
+                                         long workers);
+
+/* keep_going for a caller that holds the GIL, and for one that released it and
+ * whose thread state ctx points to. */
+bool lanes_python_ask(void *ctx);
+bool lanes_python_attach_and_ask(void *ctx);
+
+#endif
