@@ -49,5 +49,5 @@ sanitize-thread: build
 	TSAN_OPTIONS=halt_on_error=1 $(PLAIN) build/driver-thread
 
 clean: ## remove all that was made here
-	rm -rf .venv .venv-3* build dist python/*.egg-info python/lanes/_core*.so .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-3* build dist python/*.egg-info python/lanes/_*.so .mypy_cache .pytest_cache .ruff_cache
 	find python tests -name __pycache__ -prune -exec rm -rf {} +

@@ -57,7 +57,6 @@ int lanes_input_parse(PyObject *item, const struct lanes_workload *workload,
 
 /* ---- Python out: a record per task ---- */
 
-/* Put the n values at the end of a new tuple; steals them, NULLs included. */
 PyObject *lanes_tuple_make(Py_ssize_t n, PyObject *const *values)
 {
     PyObject *tuple = PyTuple_New(n);
