@@ -101,7 +101,7 @@ def extension(name: str, *sources: str) -> Extension:
     )
 
 
-# What needs libcurl, in a module of its own; what it calls of the rest is in both, and what that keeps is not asked for.
+# What needs libcurl, in a module of its own; what it calls of the rest is in both, and keeps nothing there.
 SHARED = tuple(f"csrc/{name}.c" for name in ("batch", "clock", "ledger", "loop", "task", "usage", "worker"))
 DOWNLOAD = ("csrc/download_module.c", *glob("csrc/workloads/download*.c"), "csrc/workloads/transfer.c")
 EVERYTHING = glob("csrc/**/*.c", recursive=True)

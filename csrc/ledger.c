@@ -13,6 +13,7 @@
 struct lanes_book {
     _Alignas(64) size_t bytes;
     size_t n_entries;
+    int32_t process, thread;  /* that opened it */
     uint64_t number;          /* of all books of this process and its parents */
     _Atomic size_t n_entered; /* shared; may exceed n_entries */
     _Atomic int64_t n_bytes;  /* shared */
@@ -22,6 +23,7 @@ struct lanes_book {
 
 /* Where the calling thread writes, and in which book. */
 static _Thread_local struct {
+    int32_t process, thread; /* that opened it */
     uint64_t number;
     struct lanes_entry *entry;
 } own;
@@ -52,6 +54,8 @@ int lanes_ledger_open(struct lanes_ledger *ledger, size_t n_entries)
     ledger->book = memory;
     ledger->book->bytes = bytes;
     ledger->book->n_entries = n_entries;
+    ledger->book->process = getpid();
+    ledger->book->thread = lanes_clock_thread();
     ledger->book->number = atomic_fetch_add(&n_books, 1) + 1;
     return 0;
 }
@@ -76,8 +80,12 @@ struct lanes_entry *lanes_ledger_enter(struct lanes_ledger *ledger)
     entry = &ledger->book->entries[n];
     entry->process = getpid();
     entry->thread = lanes_clock_thread();
-    lanes_usage_read(&entry->first);
-    entry->last = entry->first;
+    lanes_usage_read(&entry->last);
+    if (entry->process == ledger->book->process &&
+        entry->thread != ledger->book->thread)
+        entry->first.at = entry->last.at; /* all else was zero at its start */
+    else
+        entry->first = entry->last;
     return entry;
 }
 

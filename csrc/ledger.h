@@ -30,7 +30,10 @@ int lanes_ledger_open(struct lanes_ledger *ledger, size_t n_entries);
 void lanes_ledger_close(struct lanes_ledger *ledger);
 
 /* A new entry for the calling thread, with its first look taken; NULL when
- * there is no ledger or no room, which lanes_entry_look() takes as well. */
+ * there is no ledger or no room, which lanes_entry_look() takes as well. Other
+ * threads of the process that opened the ledger are its workers from their
+ * start, and all they have used counts: Python's wait for the GIL before they
+ * can look for the first time. */
 struct lanes_entry *lanes_ledger_enter(struct lanes_ledger *ledger);
 void lanes_entry_look(struct lanes_entry *entry);
 

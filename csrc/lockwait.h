@@ -11,7 +11,7 @@
 #ifndef LANES_LOCKWAIT_H
 #define LANES_LOCKWAIT_H
 
-#include <stdbool.h>
+#include <stdint.h>
 
 /* Redirect the waits of the object that contains this address. Calling again
  * is harmless. Returns 0, or -ENOTSUP where the object has no such table. */
@@ -19,5 +19,9 @@ int lanes_lockwait_install(const void *inside);
 
 /* Time waits for these two conditions from now on; NULL for none. */
 void lanes_lockwait_watch(const void *one, const void *other);
+
+/* What timing one wait costs the thread that waits, in nanoseconds, measured
+ * now. */
+int64_t lanes_lockwait_cost(void);
 
 #endif

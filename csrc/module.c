@@ -9,6 +9,7 @@
 #include "python/binding.h"
 
 #include "clock.h"
+#include "lockwait.h"
 #include "model.h"
 
 #include <pthread.h>
@@ -203,6 +204,8 @@ static PyObject *watch_gil(PyObject *module, PyObject *on)
     int wanted = PyObject_IsTrue(on);
 
     (void)module;
+    if (wanted == 0)
+        lanes_usage_rest();
     return wanted < 0 ? NULL : PyBool_FromLong(lanes_gil_watch(wanted));
 }
 
@@ -212,6 +215,12 @@ static PyObject *gil_handovers(PyObject *module, PyObject *unused)
 
     (void)module, (void)unused;
     return n < 0 ? Py_NewRef(Py_None) : PyLong_FromLongLong(n);
+}
+
+static PyObject *gil_wait_cost(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromLongLong(lanes_lockwait_cost());
 }
 
 static PyObject *die_with_parent(PyObject *module, PyObject *unused)
@@ -235,6 +244,9 @@ static PyMethodDef methods[] = {
     {"gil_handovers", gil_handovers, METH_NOARGS,
      "gil_handovers()\n--\n\nHow often the GIL has gone from one thread to "
      "another."},
+    {"gil_wait_cost", gil_wait_cost, METH_NOARGS,
+     "gil_wait_cost()\n--\n\nNanoseconds that timing one wait for the GIL "
+     "takes."},
     {"die_with_parent", die_with_parent, METH_NOARGS,
      "die_with_parent()\n--\n\nEnd when the thread that started this process "
      "ends."},

@@ -11,7 +11,7 @@
 /* A kept descriptor makes reading eight times cheaper than opening anew. */
 static _Thread_local struct {
     int schedstat; /* owned: descriptor + 1; 0 if not open, -1 if there is none */
-    int64_t lock_wait, lock_queued;
+    int64_t lock_wait, lock_waits, lock_queued;
 } self;
 
 static pthread_key_t at_exit; /* its value is self.schedstat */
@@ -21,10 +21,11 @@ static void close_at_exit(void *value)
     close((int)(intptr_t)value - 1);
 }
 
-/* The child's one thread is another than the one whose file this is. */
+/* The child's one thread is another than the one that has counted here. */
 static void forget(void)
 {
     lanes_usage_rest();
+    self.lock_wait = self.lock_waits = self.lock_queued = 0;
 }
 
 static void set_up(void)
@@ -75,6 +76,7 @@ int64_t lanes_usage_run_queue(void)
 void lanes_usage_add_lock_wait(int64_t ns, int64_t queued_ns)
 {
     self.lock_wait += ns;
+    self.lock_waits++;
     self.lock_queued += queued_ns;
 }
 
@@ -95,6 +97,7 @@ void lanes_usage_read(struct lanes_usage *usage)
         .system = ns_of(spent.ru_stime),
         .run_queue = lanes_usage_run_queue() - self.lock_queued,
         .lock_wait = self.lock_wait,
+        .lock_waits = self.lock_waits,
         .voluntary = spent.ru_nvcsw,
         .involuntary = spent.ru_nivcsw,
     };

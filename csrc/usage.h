@@ -13,7 +13,8 @@ struct lanes_usage {
     int64_t user;   /* the same as the kernel's ticks divide it: what share */
     int64_t system; /* of cpu was whose */
     int64_t run_queue;   /* ready to run, and no processor free; 0 if unknown */
-    int64_t lock_wait;   /* waited for the watched lock, without run queue */
+    int64_t lock_wait;   /* waited for the watched lock */
+    int64_t lock_waits;  /* so many times */
     int64_t voluntary;   /* context switches: it waited */
     int64_t involuntary; /* it had to give way */
 };

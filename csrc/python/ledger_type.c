@@ -74,13 +74,14 @@ static PyObject *entry_make(const struct lanes_entry *entry)
 {
     const struct lanes_usage *first = &entry->first, *last = &entry->last;
 
-    return Py_BuildValue("(iiLLLLLLLLL)", entry->process, entry->thread,
+    return Py_BuildValue("(iiLLLLLLLLLL)", entry->process, entry->thread,
                          (long long)first->at, (long long)last->at,
                          (long long)(last->cpu - first->cpu),
                          (long long)(last->user - first->user),
                          (long long)(last->system - first->system),
                          (long long)(last->run_queue - first->run_queue),
                          (long long)(last->lock_wait - first->lock_wait),
+                         (long long)(last->lock_waits - first->lock_waits),
                          (long long)(last->voluntary - first->voluntary),
                          (long long)(last->involuntary - first->involuntary));
 }

@@ -47,9 +47,10 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
 
-Entry: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int, int]
-"""process id, thread id, first look, last look; between the two: CPU time, the user's and the system's share of it as
-the kernel's ticks divide it, time in the run queue, time waiting for the GIL; voluntary and involuntary switches."""
+Entry: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int, int, int]
+"""process id, thread id, first look, last look; then, of the thread between the two: CPU time, its user and its system
+part as the kernel's ticks divide it, time in the run queue, time waiting for the GIL, how often it waited for that,
+voluntary and involuntary context switches."""
 
 @final
 class Ledger:
@@ -99,6 +100,9 @@ def watch_gil(on: bool, /) -> bool:
 
 def gil_handovers() -> int | None:
     """How often this interpreter's GIL has gone from one thread to another; None where that is not known."""
+
+def gil_wait_cost() -> int:
+    """Nanoseconds that timing one wait for the GIL takes the thread that waits, measured now."""
 
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that started it ends (PR_SET_PDEATHSIG)."""

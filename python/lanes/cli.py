@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import lanes
 from lanes import models, workloads
-from lanes.compare import ROUNDS, Comparison, Step, compare
+from lanes.compare import BUDGET_S, Comparison, Step, compare
+from lanes.sample import DEADLINE_S
 from lanes.types import BODIES, Workload
 from lanes.units import whole
 
@@ -167,7 +168,11 @@ def _add_common_options(parser: _Parser) -> None:
     group.add_argument("--bodies", metavar="NAME,...", help=f"of Python models: all or any of {', '.join(BODIES)}")
     group.add_argument("--workers", metavar="N", type=_number, help="threads, processes or tasks in flight")
     group.add_argument("--tasks", metavar="N", type=_number, help="how many tasks")
-    group.add_argument("--rounds", metavar="N", type=_number, help=f"samples of every row ({ROUNDS})")
+    group.add_argument(
+        "--rounds", metavar="N", type=_number, help="samples of every row; as many as it takes if left out"
+    )
+    group.add_argument("--budget", metavar="TIME", help=f"the time that as many may take ({BUDGET_S:g}s)")
+    group.add_argument("--deadline", metavar="TIME", help=f"a sample that takes longer is killed ({DEADLINE_S:g}s)")
     group.add_argument(
         "--json", metavar="FILE", help="write the result here; - is standard output, with the table on standard error"
     )
@@ -257,7 +262,8 @@ def _read_urls(path: Path) -> list[str]:
 
 
 def _measure(workload: Workload, options: argparse.Namespace) -> Comparison:
-    choices = {key: value for key, value in vars(options).items() if key in ("models", "bodies", "workers", "rounds")}
+    passed = ("models", "bodies", "workers", "rounds", "budget", "deadline")
+    choices = {key: value for key, value in vars(options).items() if key in passed}
     begun = False
     with _display(workload.name, "quiet" not in options) as show:
 
@@ -280,18 +286,24 @@ def _display(title: str, wanted: bool) -> Iterator[Callable[[Step], None]]:
     if not wanted or not sys.stderr.isatty():
         yield lambda step: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[state]}"))
     # Refreshed between samples only: a thread of its own would run beside them.
     with Progress(*columns, console=_console(stderr=True), transient=True, auto_refresh=False) as display:
-        bar = display.add_task(title, total=None)
+        bar = display.add_task(title, total=1.0, state="")
 
         def show(step: Step) -> None:
             what = f"{title}: {step.cell or 'done'}"
-            display.update(bar, description=f"{what:<40}", completed=step.done, total=step.total, refresh=True)
+            display.update(bar, description=f"{what:<40}", completed=step.share, state=_state(step), refresh=True)
 
         yield show
+
+
+def _state(step: Step) -> str:
+    """Rounds done, and the time left."""
+    done = f"{step.round} of {step.rounds} rounds" if step.rounds else f"{step.round} rounds"
+    return done if step.left_s is None else f"{done}, {step.left_s:.0f} s left"
 
 
 def _console(stderr: bool = False, least_width: int = 0) -> Console:

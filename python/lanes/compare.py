@@ -3,36 +3,52 @@
 Every round takes one sample of each cell, in a random order of its own, so that what drifts (heat, neighbours) falls
 on all alike. A speed-up is paired by round: the baseline's wall time over the row's in the same round. The baseline is
 `serial` with the Python body; it is always among the rows, and its outcomes are what every other row must give.
+
+There are as many rounds as it takes for the interval of every speed-up to be narrow, and no more than the budget has
+time for. After them comes a pass that is not timed: one more sample of each cell, for what only disturbing it shows.
 """
 
 from __future__ import annotations
 
+import os
 import random
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lanes import machine, sample, stats
+from lanes import explain, laws, machine, measure, processors, sample, stats
+from lanes.laws import Judgement
+from lanes.measure import Split
 from lanes.models import load, names, pick, select
-from lanes.run import crew
-from lanes.types import BODIES, Outcome, Run, Span, Workload
-from lanes.units import whole
+from lanes.run import Pass, crew
+from lanes.stats import Interval, Verdict
+from lanes.types import BODIES, Closeup, Outcome, Run, Span, Workload
+from lanes.units import parse_duration, short, whole
 
 if TYPE_CHECKING:
     from lanes.origin import Origin
 
-ROUNDS = 3
+BUDGET_S = 60.0
 BASELINE = ("serial", "python")
+_MOST_ROUNDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How far a comparison has come. `cell` is what runs next, None when all is done."""
+    """How far a comparison has come.
 
-    done: int
-    total: int
+    round: of the sample that runs next, from 0; rounds: how many there will be, None while that is open.
+    cell:  what runs next, None when all is done.
+    left_s: seconds that the rest may take, at most; None before the first round has shown it.
+    share: how much of it all is done, from 0 to 1.
+    """
+
     round: int
+    rounds: int | None
     cell: str | None
+    left_s: float | None
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +69,9 @@ class Row:
     reason: why the cell makes no sense; error: why its runs ended early. Both are None where all is well.
     ratios: the baseline's wall time over this row's, round by round.
     origin_busy: the share of a run's wall time for which the embedded origin computed, at its worst; None without one.
+    wall_interval, interval: 95 % intervals of the median wall seconds, and of the median ratio.
+    closeup: what a run of its own showed that could not be timed as well.
+    judgements: of the laws that apply. measured: the verdict on the ratios, whatever the laws say of them.
     """
 
     model: str
@@ -65,10 +84,35 @@ class Row:
     error: str | None = None
     reason: str | None = None
     origin_busy: float | None = None
+    wall_interval: Interval | None = None
+    interval: Interval | None = None
+    closeup: Closeup | None = None
+    judgements: tuple[Judgement, ...] = ()
+    measured: Verdict | None = None
 
     @property
     def name(self) -> str:
         return label(self.model, self.body)
+
+    @property
+    def broken(self) -> tuple[Judgement, ...]:
+        """The laws that the row breaks."""
+        return tuple(each for each in self.judgements if not each.held)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Against the baseline; None for that itself, for a row that broke a law, and where there is none."""
+        return None if self.broken or (self.model, self.body) == BASELINE else self.measured
+
+    @property
+    def outliers(self) -> int:
+        """How many of the ratios are. They count like all others."""
+        return stats.outliers(self.ratios)
+
+    @property
+    def split(self) -> Split | None:
+        """Where the time of the typical run's workers went."""
+        return measure.split(self.typical) if self.typical else None
 
     @property
     def walls(self) -> tuple[float, ...]:
@@ -143,6 +187,7 @@ class Comparison:
     seed: int
     machine: Mapping[str, object]
     rows: tuple[Row, ...]
+    budget_s: float | None = None
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
@@ -169,6 +214,16 @@ class Comparison:
     def baseline(self) -> Row:
         return self[BASELINE]
 
+    def versus(self, one: str | tuple[str, str | None], other: str | tuple[str, str | None]) -> Verdict | None:
+        """Whether one row is faster than another, paired by round; None when either is void or has too few rounds."""
+        first, second = self[one], self[other]
+        return None if first.broken or second.broken else stats.verdict(first.walls, second.walls)
+
+    def explanation(self, row: Row) -> str | None:
+        """Where the time of a row's typical run went, in one sentence; None for a row that did not run."""
+        usable = self.machine["processors_usable"]
+        return explain.where_time_went(row.typical, usable) if row.typical and isinstance(usable, int) else None
+
     @property
     def ok(self) -> bool:
         """Whether every row ran and gave the baseline's outcomes."""
@@ -194,10 +249,14 @@ def label(model: str, body: str | None) -> str:
 
 def compare(
     workload: Workload,
+    *,
     models: str | Iterable[str] = "all",
     bodies: str | Iterable[str] = "all",
     workers: int | None = None,
     rounds: int | None = None,
+    budget: str | float | None = None,
+    deadline: str | float | None = None,
+    closeup: bool = True,
     progress: Callable[[Step], None] | None = None,
     seed: int | None = None,
 ) -> Comparison:
@@ -206,29 +265,111 @@ def compare(
     models:   "all", "python", "native" or names, in a list or parted by commas.
     bodies:   "all" or bodies of the Python models: python, held, released. Native models have one of their own.
     workers:  threads, processes or tasks in flight; the workload's own default when left out.
-    rounds:   samples per row, 3 when left out.
+    rounds:   samples per row; when left out, until the interval of every speed-up is narrow (`stats.is_narrow`).
+    budget:   the time that all may take, "60s" when left out; there is at least one round. Not with `rounds`.
+    deadline: of one sample, "120s" when left out; one that takes longer is killed, and its row has an error.
+    closeup:  whether a sample of each row follows that is not timed, for memory, pickling and the lag of loops.
     progress: called with a Step before every sample and once at the end.
     seed:     of the order of the samples; the one that was used stands in the result.
 
     Raises ValueError for what does not exist or is more than the limits of this machine allow.
     """
-    rounds = ROUNDS if rounds is None else whole(rounds, "rounds")
+    if rounds is not None and budget is not None:
+        raise ValueError("give rounds or a budget, not both: rounds says how many, a budget how long")
     seed = random.SystemRandom().getrandbits(32) if seed is None else seed
+    plan = _Plan(
+        None if rounds is None else whole(rounds, "rounds"),
+        None if rounds is not None else BUDGET_S if budget is None else _seconds(budget, "budget"),
+        sample.DEADLINE_S if deadline is None else _seconds(deadline, "deadline"),
+        closeup,
+    )
     cells = _cells(workload, models, bodies, workers)
-    runnable = [cell for cell in cells if cell.reason is None]
-    total = rounds * len(runnable)
-    shuffle = random.Random(seed).shuffle
-    tell = progress or (lambda step: None)
     with workload.serve() as served:
-        for turn in range(rounds):
-            shuffle(runnable)
-            for place, cell in enumerate(runnable):
-                tell(Step(turn * len(runnable) + place, total, turn, label(cell.model, cell.body)))
-                cell.sample(served)
+        turns = _measure(cells, served, plan, random.Random(seed), progress or (lambda step: None))
         baseline = next(cell.runs for cell in cells if (cell.model, cell.body) == BASELINE)
-        rows = tuple(cell.row(baseline, served) for cell in cells)
-    tell(Step(total, total, rounds, None))
-    return Comparison(workload, rounds, seed, machine.facts(), rows)
+        rows = _judged([cell.row(baseline, served) for cell in cells])
+    return Comparison(workload, turns, seed, machine.facts(), rows, plan.budget_s)
+
+
+def _seconds(duration: str | float, name: str) -> float:
+    seconds = parse_duration(duration) / 1e9
+    if seconds <= 0:
+        raise ValueError(f"{name} must be longer than nothing, not {short(duration)}")
+    return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How many rounds, or for how long; how long a sample may take; and whether a close-up follows."""
+
+    rounds: int | None
+    budget_s: float | None
+    deadline_s: float
+    closeup: bool
+
+
+def _measure(
+    cells: Sequence[_Cell], served: Workload, plan: _Plan, order: random.Random, tell: Callable[[Step], None]
+) -> int:
+    """Take all samples; how many rounds there were."""
+    clock = _Clock(plan)
+    runnable = [cell for cell in cells if cell.reason is None]
+    baseline = next(cell for cell in runnable if (cell.model, cell.body) == BASELINE)
+
+    def take(kind: Pass) -> None:
+        order.shuffle(runnable)
+        for place, cell in enumerate(runnable):
+            tell(clock.step(cell.name, place / len(runnable)))
+            cell.sample(served, kind, plan.deadline_s)
+
+    while True:
+        take("timed")
+        clock.turn += 1
+        if clock.is_over() or (plan.rounds is None and all(cell.is_settled(baseline) for cell in runnable)):
+            break
+    turns = clock.turn
+    if plan.closeup:
+        take("closeup")
+    tell(Step(turns, turns, None, 0.0, 1.0))
+    return turns
+
+
+class _Clock:
+    """When the rounds of a plan must end, and how far they have come."""
+
+    def __init__(self, plan: _Plan) -> None:
+        self.plan = plan
+        self.turn = 0
+        self.began = time.monotonic()
+
+    def is_over(self) -> bool:
+        """Whether there is no round left, or no time for one more."""
+        if self.plan.rounds is not None or self.plan.budget_s is None:
+            return self.turn >= (self.plan.rounds or 1)
+        spent = time.monotonic() - self.began
+        # A close-up takes about as long as a round.
+        return spent + spent / self.turn * (1 + self.plan.closeup) > self.plan.budget_s or self.turn >= _MOST_ROUNDS
+
+    def step(self, cell: str, part: float) -> Step:
+        """The step at this part of a round."""
+        spent = time.monotonic() - self.began
+        turns = self.turn + part
+        if self.plan.rounds is None:
+            left, whole_s = max(0.0, (self.plan.budget_s or 0.0) - spent), self.plan.budget_s or spent
+            return Step(self.turn, None, cell, left, min(1.0, spent / whole_s))
+        share = min(1.0, turns / (self.plan.rounds + self.plan.closeup))
+        return Step(self.turn, self.plan.rounds, cell, spent / share - spent if turns >= 1 else None, share)
+
+
+def _judged(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """The same rows, with what the laws say of them."""
+    grid = laws.Grid(
+        {(row.model, row.body): row for row in rows},
+        processors.allowed_processors(),
+        len(os.sched_getaffinity(0)),
+        machine.gil(),
+    )
+    return tuple(replace(row, judgements=tuple(laws.judge(row, grid))) for row in rows)
 
 
 @dataclass(slots=True)
@@ -243,37 +384,68 @@ class _Cell:
     runs: list[Run] = field(default_factory=list)
     error: str | None = None
     origin_busy: float | None = None
+    closeup: Closeup | None = None
 
-    def sample(self, served: Workload) -> None:
+    @property
+    def name(self) -> str:
+        return label(self.model, self.body)
+
+    def is_settled(self, baseline: _Cell) -> bool:
+        """Whether more rounds would tell little more of this cell."""
+        if self.error is not None or self is baseline:
+            return True
+        return stats.is_narrow(self._ratios(baseline.runs))
+
+    def _ratios(self, baseline: Sequence[Run]) -> tuple[float, ...]:
+        return stats.paired_ratios([run.wall_s for run in baseline], [run.wall_s for run in self.runs])
+
+    def sample(self, served: Workload, kind: Pass, deadline_s: float) -> None:
         """Add one run. After an error there are no more, so that the n-th run is always that of the n-th round."""
         if self.error is not None:
             return
         origin: Origin | None = getattr(served, "origin", None)
         try:
             before = origin.load().cpu_s if origin else 0.0
-            run = sample.take(served, self.model, self.body, self.workers)
+            run = sample.take(served, self.model, self.body, self.workers, kind, deadline_s)
             after = origin.load().cpu_s if origin else 0.0
         except (sample.SampleError, OSError) as error:
             self.error = " ".join(str(error).split())
             return
-        self.runs.append(run)
+        if kind == "closeup":
+            self.closeup = run.closeup
+            return
         if origin:
             # Nobody else asks the origin anything, so all its work since then fell into this run's wall time.
             self.origin_busy = max((after - before) / run.wall_s, self.origin_busy or 0.0)
+            run = _without_origin(run, after - before)
+        self.runs.append(run)
 
     def row(self, baseline: Sequence[Run], workload: Workload) -> Row:
+        ratios, walls = self._ratios(baseline), [run.wall_s for run in self.runs]
         return Row(
             model=self.model,
             family=self.family,
             body=self.body,
             workers=self.workers,
             runs=tuple(self.runs),
-            ratios=stats.paired_ratios([run.wall_s for run in baseline], [run.wall_s for run in self.runs]),
+            ratios=ratios,
             differences=_differences(workload, baseline, self.runs),
             error=self.error,
             reason=self.reason,
             origin_busy=self.origin_busy,
+            wall_interval=stats.interval(walls),
+            interval=stats.interval(ratios),
+            closeup=self.closeup,
+            measured=stats.verdict(walls, [run.wall_s for run in baseline]),
         )
+
+
+def _without_origin(run: Run, origin_s: float) -> Run:
+    """The same run, with the CPU time of our own origin no longer among that of others."""
+    if run.counters is None or run.counters.others_s is None:
+        return run
+    others_s = max(0.0, run.counters.others_s - origin_s)
+    return replace(run, counters=replace(run.counters, others_s=others_s))
 
 
 def _cells(

@@ -13,8 +13,11 @@ from lanes import cgroup
 def usable_processors() -> int:
     """The affinity mask, cut down to the cgroup's CPU quota; or what PYTHON_CPU_COUNT or -X cpu_count says instead."""
     told = _told()
-    if told is not None:
-        return told
+    return allowed_processors() if told is None else told
+
+
+def allowed_processors() -> int:
+    """The affinity mask, cut down to the cgroup's CPU quota: what the kernel grants, whatever the user says."""
     return min([len(os.sched_getaffinity(0)), *_quotas()])
 
 

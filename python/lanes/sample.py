@@ -8,19 +8,29 @@ parent is killed itself, the kernel kills the child, and the child's workers as 
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
-from typing import BinaryIO, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from lanes import _core, models
-from lanes.run import execute
-from lanes.types import Run, Workload
+from lanes.run import Pass, execute
+from lanes.types import Closeup, Run, Workload
 
-Job: TypeAlias = tuple[Workload, str, str | None, int, float]
+if TYPE_CHECKING:
+    from lanes.closeup import MemoryWatch
+
+DEADLINE_S = 120.0
+"""A sample that takes longer is taken to hang."""
+
+Job: TypeAlias = tuple[Workload, str, str | None, int, Pass, float]
 """What to run, and the caller's switch interval."""
 Answer: TypeAlias = Run | tuple[str, str]
 """A run, or the type and the text of the error that prevented it."""
@@ -30,29 +40,48 @@ class SampleError(RuntimeError):
     """The fresh process brought no run; the text says why, in one line."""
 
 
-def take(workload: Workload, model: str, body: str | None, workers: int) -> Run:
+def take(
+    workload: Workload,
+    model: str,
+    body: str | None,
+    workers: int,
+    kind: Pass = "timed",
+    deadline_s: float = DEADLINE_S,
+) -> Run:
     """Run a served workload once in a fresh process. Whatever ends this call, nothing of that process is left."""
+    watch = _memory_watch() if kind == "closeup" else None
     with _memory_file("job") as job, _memory_file("answer") as answer:
-        pickle.dump((workload, model, body, workers, sys.getswitchinterval()), job)
+        pickle.dump((workload, model, body, workers, kind, sys.getswitchinterval()), job)
         job.flush()
         job.seek(0)
         # Ctrl-C may not come between the start of the process and the `try` that ends it.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            status = _finish(_start(job, answer), mask)
+            status = _finish(_start(job, answer), mask, deadline_s, watch)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         answer.seek(0)
         text = answer.read()
+    if status is None:
+        raise SampleError(f"the process of this sample did not end within its deadline of {deadline_s:g} s")
     if status or not text:
         from lanes.children import ending  # it brings multiprocessing along
 
         how = ending(status) if status else "ended without an answer"
         raise SampleError(f"the process of this sample {how}")
     result: Answer = pickle.loads(text)
-    if isinstance(result, Run):
+    if not isinstance(result, Run):
+        raise SampleError(": ".join(result))
+    if watch is None:
         return result
-    raise SampleError(": ".join(result))
+    seen = replace(result.closeup or Closeup(), peak_pss_bytes=watch.peak_pss, peak_rss_bytes=watch.peak_rss)
+    return replace(result, closeup=seen)
+
+
+def _memory_watch() -> MemoryWatch:
+    from lanes.closeup import MemoryWatch  # only where it is wanted
+
+    return MemoryWatch()
 
 
 def _memory_file(name: str) -> BinaryIO:
@@ -75,16 +104,21 @@ def _start(job: BinaryIO, answer: BinaryIO) -> subprocess.Popen[bytes]:
     )
 
 
-def _finish(process: subprocess.Popen[bytes], mask: set[int]) -> int:
-    """Wait for the child's end, then kill what it may have left behind; negative is the signal that killed it.
+def _finish(
+    process: subprocess.Popen[bytes], mask: set[int], deadline_s: float, watch: MemoryWatch | None
+) -> int | None:
+    """Wait for the child's end, then kill what it may have left behind. Its status, where a negative one is the signal
+    that killed it; None when it had to be killed at its deadline.
 
     WNOWAIT leaves the child unreaped, so that its process group cannot be anybody else's when it is killed. Where
     SIGCHLD is ignored, or somebody reaps whatever ends, the status is lost, and the group must be left alone.
     """
-    ours = True
+    ours = in_time = True
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        in_time = _wait(process.pid, time.monotonic() + deadline_s, watch)
+        if in_time:
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     except ChildProcessError:
         ours = False
     finally:
@@ -92,7 +126,27 @@ def _finish(process: subprocess.Popen[bytes], mask: set[int]) -> int:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    return process.returncode
+    return process.returncode if in_time else None
+
+
+def _wait(pid: int, until: float, watch: MemoryWatch | None) -> bool:
+    """Whether a child ended before that moment of the monotonic clock; meanwhile its memory is watched."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:  # it has ended, and somebody has reaped it
+        return True
+    try:
+        ended = select.poll()
+        ended.register(descriptor, select.POLLIN)
+        while (left := until - time.monotonic()) > 0:
+            pause = min(left, watch.pause_s) if watch else left
+            if ended.poll(math.ceil(pause * 1000)):
+                return True
+            if watch:
+                watch.look(pid)
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def main() -> None:
@@ -116,8 +170,8 @@ def _perform() -> Answer:
     """The run, or what went wrong in one line."""
     try:
         job: Job = pickle.load(sys.stdin.buffer)
-        workload, model, body, workers, switch_interval_s = job
+        workload, model, body, workers, kind, switch_interval_s = job
         sys.setswitchinterval(switch_interval_s)
-        return execute(workload, models.load(model), body, workers)
+        return execute(workload, models.load(model), body, workers, kind)
     except BaseException as error:
         return type(error).__name__, " ".join(str(error).split())

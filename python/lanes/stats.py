@@ -1,11 +1,55 @@
-"""What is said of many samples: medians, ratios paired by round, and which of two is faster."""
+"""What is said of many samples: medians and their intervals, ratios paired by round, and which of two is faster.
+
+The figures are SciPy's: percentile bootstrap intervals (Efron and Tibshirani, 1993), Wilcoxon's signed-rank test (1945)
+and Tukey's fences (1977). What is ours is the rule that makes a word of them, in `verdict`.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+CONFIDENCE = 0.95
+"""Of the intervals; the level of the test is what that leaves."""
+
+FEWEST = 6
+"""With fewer pairs no rank test can reach its level: five alike come about by chance one time in sixteen."""
 
 MARGIN = 1.02
 """A median ratio below this is no difference worth a word."""
+
+NARROW = 0.03
+"""An interval this wide, as a share of its median, is narrow enough."""
+
+FAR = 0.1
+"""So is one whose width is this share of its distance from 1: nobody needs to know 31x to three per cent."""
+
+_RESAMPLES = 4999
+
+Word: TypeAlias = Literal["faster", "slower", "cannot tell"]
+
+
+class Interval(NamedTuple):
+    """The 95 % confidence interval of a median."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Which of two is faster, how many times, and how sure that is: `factor` within `interval`."""
+
+    word: Word
+    factor: float
+    interval: Interval
+
+    @property
+    def times(self) -> float:
+        """How many times faster or slower, never below 1 unless one cannot tell."""
+        return 1 / self.factor if self.word == "slower" else self.factor
 
 
 def median(values: Sequence[float]) -> float | None:
@@ -20,11 +64,60 @@ def paired_ratios(over: Sequence[float], under: Sequence[float]) -> tuple[float,
     return tuple(a / b for a, b in zip(over, under, strict=False))
 
 
-def is_faster(walls: Sequence[float], others: Sequence[float]) -> bool:
-    """Whether the first was faster in every round, and by more than a trifle; else we cannot tell, or it was not.
+def interval(values: Sequence[float]) -> Interval | None:
+    """The bootstrap interval of the median; None for fewer than two values. The same values give the same interval."""
+    if len(values) < 2:
+        return None
+    if min(values) == max(values):
+        return Interval(values[0], values[0])
+    import numpy
+    from scipy import stats
 
-    One round tells nothing: it has no second one to agree with.
+    found = stats.bootstrap(
+        (values,),
+        numpy.median,
+        confidence_level=CONFIDENCE,
+        n_resamples=_RESAMPLES,
+        method="percentile",
+        rng=numpy.random.default_rng(0),
+    ).confidence_interval
+    return Interval(float(found.low), float(found.high))
+
+
+def verdict(walls: Sequence[float], others: Sequence[float]) -> Verdict | None:
+    """Whether the first of two, paired by round, was faster; None without two rounds.
+
+    It was when all of this holds: six rounds or more; the signed-rank test of the logarithms of the ratios gives a p
+    of 0.05 or less; the interval of the median ratio is on one side of 1; and that median is 2 % or more away from it.
     """
     ratios = paired_ratios(others, walls)
-    middle = median(ratios)
-    return middle is not None and len(ratios) > 1 and middle >= MARGIN and min(ratios) > 1.0
+    sure, factor = interval(ratios), median(ratios)
+    if sure is None or factor is None:
+        return None
+    word: Word = "cannot tell"
+    if len(ratios) >= FEWEST and (factor >= MARGIN or factor <= 1 / MARGIN) and not sure.low <= 1.0 <= sure.high:
+        from scipy import stats
+
+        p = stats.wilcoxon([math.log(ratio) for ratio in ratios]).pvalue
+        if p <= 1 - CONFIDENCE:
+            word = "faster" if factor > 1 else "slower"
+    return Verdict(word, factor, sure)
+
+
+def is_narrow(ratios: Sequence[float]) -> bool:
+    """Whether more rounds would tell little more: six are there, and the interval of their median is narrow."""
+    sure, middle = interval(ratios), median(ratios)
+    if len(ratios) < FEWEST or sure is None or middle is None:
+        return False
+    return math.log(sure.high / sure.low) <= max(NARROW, FAR * abs(math.log(middle)))
+
+
+def outliers(values: Sequence[float]) -> int:
+    """How many values lie beyond one and a half times the distance of the quartiles from them. None is left out."""
+    if len(values) < 4:
+        return 0
+    import statistics
+
+    low, _, high = statistics.quantiles(values, method="inclusive")
+    fence = 1.5 * (high - low)
+    return sum(not low - fence <= value <= high + fence for value in values)

@@ -6,6 +6,7 @@ One comparison:
     workload  name, params (the user's choices) and tasks (how many)
     machine   what the result depends on: see lanes/machine.py
     rounds    how many samples each row was to have
+    budget_s  the time that they might take; null where the number of rounds was given
     seed      of the random order of the samples
     distance  from Python threads to native threads: interpreter, gil, dispatch, total; null without the rows it needs
     rows      in the order of the grid
@@ -14,10 +15,24 @@ A row:
 
     model, family, body      body is null for native models
     workers                  threads, processes or tasks in flight
-    wall_s                   samples, one a round, and median; seconds, start-up and shutdown of workers included
-    speedup                  samples and median of the baseline's wall over this row's in the same round
+    wall_s                   samples, one a round, median and ci95; seconds, start-up and shutdown of workers included
+    speedup                  samples, median and ci95 of the baseline's wall over this row's in the same round; outliers
+    verdict                  "faster", "slower" or "cannot tell" than the baseline; null for that and for void rows
+    laws                     name, held and why of each law that applies; a broken one voids the verdict
     cpu_s, cores             medians: CPU seconds of the process and its children; processors kept busy
-    startup_s, shutdown_s    of the typical run: before the first task was taken, after the last had ended
+    startup_s                of the typical run, until the first task was taken
+    work_s, shutdown_s       then until the last had ended; and from there to the end
+    split                    of the typical run, seconds of its workers while at work: cpu_user_s, cpu_system_s,
+                             run_queue_s, gil_wait_s, blocked_s; they add up to total_s, workers times work_s
+    gil                      of the typical run: wait_s of all workers, wait_share of their time, handovers, method and
+                             cost_s of measuring; null for native models, and method is null where there is no GIL
+    switches                 voluntary and involuntary context switches of the typical run's workers
+    cpus                     how many processors its tasks started on
+    workers_used             of the typical run, per worker: process_id, thread_id and its parts of the split
+    memory                   peak_pss_bytes of the process and its children, peak_rss_bytes of each; a run of its own
+    pickle                   bytes and seconds, in a run of its own; null where nothing is pickled
+    loop_lag                 sum_s and max_s that callbacks stood ready, in a run of its own; null without a loop
+    why                      where the time of the typical run went, in one sentence
     start_method             how worker processes were started; null where there were none
     agrees                   whether all outcomes are the baseline's (serial, python); null when it did not run
     differences              task, text, round, expected and got (status, value, error, detail)
@@ -40,7 +55,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lanes.compare import Comparison, Difference, Row
-from lanes.types import Outcome, Run, Span
+from lanes.types import Closeup, Outcome, Run, Span, Usage
 
 SCHEMA = 1
 
@@ -53,6 +68,7 @@ def document(comparison: Comparison) -> dict[str, object]:
         "workload": {"name": workload.name, "params": dict(workload.params), "tasks": len(workload.tasks)},
         "machine": dict(comparison.machine),
         "rounds": comparison.rounds,
+        "budget_s": comparison.budget_s,
         "seed": comparison.seed,
         "distance": distance
         and {
@@ -61,7 +77,7 @@ def document(comparison: Comparison) -> dict[str, object]:
             "dispatch": distance.dispatch,
             "total": distance.total,
         },
-        "rows": [_row(row) for row in comparison],
+        "rows": [_row(row, comparison.explanation(row)) for row in comparison],
     }
 
 
@@ -112,19 +128,34 @@ def is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def _row(row: Row) -> dict[str, object]:
+def _row(row: Row, why: str | None) -> dict[str, object]:
     run = row.typical
     return {
         "model": row.model,
         "family": row.family,
         "body": row.body,
         "workers": row.workers,
-        "wall_s": {"samples": list(row.walls), "median": row.wall},
-        "speedup": {"samples": list(row.ratios), "median": row.speedup},
+        "wall_s": {"samples": list(row.walls), "median": row.wall, "ci95": row.wall_interval},
+        "speedup": {
+            "samples": list(row.ratios),
+            "median": row.speedup,
+            "ci95": row.interval,
+            "outliers": row.outliers,
+        },
+        "verdict": row.verdict.word if row.verdict else None,
+        "laws": [{"name": each.name, "held": each.held, "why": each.why} for each in row.judgements],
         "cpu_s": row.cpu_s,
         "cores": row.cores,
         "startup_s": run.startup_s if run else None,
+        "work_s": run.work_s if run else None,
         "shutdown_s": run.shutdown_s if run else None,
+        "split": _split(row),
+        "gil": _gil(row),
+        "switches": _switches(row),
+        "cpus": len({span.cpu for span in row.spans}) if run else None,
+        "workers_used": [_usage(usage) for usage in _usages(row)],
+        **_closeup(row),
+        "why": why,
         "start_method": row.start_method,
         "agrees": row.agrees,
         "differences": [_difference(difference) for difference in row.differences],
@@ -132,6 +163,70 @@ def _row(row: Row) -> dict[str, object]:
         "reason": row.reason,
         "origin_busy": row.origin_busy,
         "spans": [_span(task, span, run) for task, span in enumerate(row.spans)] if run else [],
+    }
+
+
+def _usages(row: Row) -> tuple[Usage, ...]:
+    return row.typical.counters.usages if row.typical and row.typical.counters else ()
+
+
+def _split(row: Row) -> dict[str, object] | None:
+    split = row.split
+    if split is None:
+        return None
+    return {
+        "total_s": split.total_s,
+        "cpu_user_s": split.cpu_user_s,
+        "cpu_system_s": split.cpu_system_s,
+        "run_queue_s": split.run_queue_s,
+        "gil_wait_s": split.gil_wait_s,
+        "blocked_s": split.blocked_s,
+    }
+
+
+def _gil(row: Row) -> dict[str, object] | None:
+    split, counters = row.split, row.typical.counters if row.typical else None
+    if row.family != "python" or split is None or counters is None:
+        return None
+    known = counters.gil_method is not None
+    return {
+        "wait_s": split.gil_wait_s if known else None,
+        "wait_share": split.share(split.gil_wait_s) if known else None,
+        "handovers": counters.handovers,
+        "method": counters.gil_method,
+        "cost_s": counters.gil_cost_s * sum(usage.gil_waits for usage in counters.usages) if known else None,
+    }
+
+
+def _switches(row: Row) -> dict[str, object] | None:
+    usages = _usages(row)
+    return (
+        {
+            "voluntary": sum(usage.voluntary for usage in usages),
+            "involuntary": sum(usage.involuntary for usage in usages),
+        }
+        if usages
+        else None
+    )
+
+
+def _usage(usage: Usage) -> dict[str, object]:
+    return {
+        "process_id": usage.process_id,
+        "thread_id": usage.thread_id,
+        "cpu_user_s": usage.cpu_user_s,
+        "cpu_system_s": usage.cpu_system_s,
+        "run_queue_s": usage.run_queue_s,
+        "gil_wait_s": usage.gil_wait_s,
+    }
+
+
+def _closeup(row: Row) -> dict[str, object]:
+    seen = row.closeup or Closeup()
+    return {
+        "memory": {"peak_pss_bytes": seen.peak_pss_bytes, "peak_rss_bytes": list(seen.peak_rss_bytes)},
+        "pickle": None if seen.pickle_s is None else {"bytes": seen.pickled_bytes, "seconds": seen.pickle_s},
+        "loop_lag": None if seen.loop_lag_s is None else {"sum_s": seen.loop_lag_s, "max_s": seen.max_loop_lag_s},
     }
 
 

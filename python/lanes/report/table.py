@@ -14,13 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lanes import stats
-from lanes.compare import Comparison, Difference, Row, label
+from lanes.compare import BASELINE, Comparison, Difference, Row, label
+from lanes.laws import LAWS
+from lanes.stats import Interval, Verdict
 from lanes.types import BODIES, Model, Outcome
 from lanes.units import format_duration, format_rate, format_size
-
-ORIGIN_LIMIT = 0.6
-"""An origin that is busy for a larger share of a run may be what limits it."""
 
 _SHOWN = 5
 """Of many differing tasks or equal rows, so many are named."""
@@ -38,6 +36,14 @@ def show(comparison: Comparison, console: Console) -> None:
     console.print(_title(comparison), soft_wrap=not console.is_terminal)
     _print_table(_table(comparison), console)
     console.print()
+    if any(row.split for row in comparison):
+        console.print("where the time went: ms of wall; % of the workers' time at work", style="dim")
+        _print_table(_splits(comparison), console)
+        console.print()
+        for row in comparison:
+            if said := comparison.explanation(row):
+                console.print(f"{row.name:<{_widest(comparison)}} {said}", soft_wrap=not console.is_terminal)
+        console.print()
     for note in _notes(comparison):
         # In a pipe a note stays one line, for whoever searches it.
         console.print(note, soft_wrap=not console.is_terminal)
@@ -125,25 +131,72 @@ def _quantity(key: str, value: object) -> str:
 
 def _table(comparison: Comparison) -> Table:
     unit, scale, digits = _time_unit([row.wall for row in comparison if row.wall is not None])
-    best = None if _failures(comparison.baseline) else _fastest(comparison, comparison.rows)
+    best = None if _failures(comparison.baseline) else _fastest(comparison.rows)
     table = _bare_table()
     for name in ("model", "body"):
         table.add_column(name, no_wrap=True)
-    for name in ("workers", f"wall, {unit}", "speed-up", "CPU s", "cores", "agrees"):
+    for name in ("workers", f"wall, {unit}", "speed-up", "95 %", "verdict"):
         table.add_column(name, no_wrap=True, justify="right")
-    for row, following in zip(comparison.rows, [*comparison.rows[1:], None], strict=True):
-        wall = "-" if row.wall is None else f"{row.wall * scale:,.{digits}f}"
+    for row, ends_family in _by_family(comparison):
         style = "dim" if row.reason else "red" if row.error or row.differences else "bold" if row is best else ""
         table.add_row(
-            *(row.model, row.body or "", str(row.workers), wall),
+            *(row.model, row.body or "", str(row.workers)),
+            "-" if row.wall is None else f"{row.wall * scale:,.{digits}f}",
             "-" if row.speedup is None else factor(row.speedup),
-            "-" if row.cpu_s is None else f"{row.cpu_s:.3f}",
-            "-" if row.cores is None else f"{row.cores:.2f}",
-            _agreement(row),
+            "-" if row.interval is None or _is_baseline(row) else _interval(row.interval),
+            _word(row),
             style=style,
-            end_section=following is not None and following.family != row.family,
+            end_section=ends_family,
         )
     return table
+
+
+def _splits(comparison: Comparison) -> Table:
+    """Of each typical run: its phases, and the split of its workers' time at work."""
+    table = _bare_table()
+    for name in ("model", "body"):
+        table.add_column(name, no_wrap=True)
+    for name in ("start", "work", "end", "cores", "user", "sys", "queue", "GIL", "blocked"):
+        table.add_column(name, no_wrap=True, justify="right")
+    for row, ends_family in _by_family(comparison):
+        run, split = row.typical, row.split
+        if run is None or split is None:
+            continue
+        parts = (split.cpu_user_s, split.cpu_system_s, split.run_queue_s, split.gil_wait_s, split.blocked_s)
+        gil = run.counters is not None and run.counters.gil_method is not None
+        table.add_row(
+            *(row.model, row.body or ""),
+            *(
+                f"{seconds * 1000:,.{1 if seconds < 1 else 0}f}"
+                for seconds in (run.startup_s, run.work_s, run.shutdown_s)
+            ),
+            f"{run.cores:.2f}",
+            *(
+                "n/a" if part is split.gil_wait_s and not gil and row.family == "python" else f"{split.share(part):.0%}"
+                for part in parts
+            ),
+            end_section=ends_family,
+        )
+    return table
+
+
+def _by_family(comparison: Comparison) -> Iterator[tuple[Row, bool]]:
+    """The rows, each with whether the next is of another family."""
+    for row, following in zip(comparison.rows, [*comparison.rows[1:], None], strict=True):
+        yield row, following is not None and following.family != row.family
+
+
+def _widest(comparison: Comparison) -> int:
+    return max(len(row.name) for row in comparison)
+
+
+def _is_baseline(row: Row) -> bool:
+    return (row.model, row.body) == BASELINE
+
+
+def _interval(interval: Interval) -> str:
+    """1.38-1.47: the unit stands beside it."""
+    return f"{factor(interval.low)[:-1]}-{factor(interval.high)[:-1]}"
 
 
 def _bare_table() -> Table:
@@ -159,14 +212,21 @@ def _time_unit(walls: Sequence[float]) -> tuple[str, int, int]:
     return ("s", 1, 3) if longest >= 10.0 else ("ms", 1000, 1) if longest >= 0.1 else ("ms", 1000, 2)
 
 
-def _agreement(row: Row) -> Text:
+def _word(row: Row) -> Text:
+    """The verdict, or why there is none."""
     if row.reason is not None:
         return Text("no sense")
     if row.error is not None:
         return Text("error")
-    if row.agrees is None:
+    if row.differences:
+        return Text("DIFFERS", "bold red")
+    if row.broken:
+        return Text("void", "bold red")
+    if _is_baseline(row):
+        return Text("baseline", "dim")
+    if row.verdict is None:
         return Text("-")
-    return Text("yes", "green") if row.agrees else Text("NO", "bold red")
+    return Text(row.verdict.word, {"faster": "green", "slower": "yellow"}.get(row.verdict.word, ""))
 
 
 def _notes(comparison: Comparison) -> Iterator[Text]:
@@ -181,8 +241,8 @@ def _notes(comparison: Comparison) -> Iterator[Text]:
         )
     for line in problems(comparison):
         yield Text(line, "red")
-    if busy := _busy_origin(comparison):
-        yield Text(busy, "yellow")
+    for line in _broken_laws(comparison):
+        yield Text(line, "yellow")
     for reason, names in _reasons(comparison).items():
         yield Text(f"{_listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}", "dim")
 
@@ -195,23 +255,33 @@ def _verdict(comparison: Comparison) -> Iterator[str]:
     baseline = comparison.baseline
     if not _good([baseline]) or _failures(baseline):
         return
-    best = _fastest(comparison, comparison.rows)
+    best = _fastest(comparison.rows)
     if best is None:
         yield f"Nothing is faster than {baseline.name} here, as far as these rounds can tell."
         return
-    yield f"{best.name} is fastest: {factor(best.speedup or 0.0)} the speed of {baseline.name}."
-    others = [row for row in _good(comparison.rows) if row is not best]
-    if equals := [row.name for row in others if not stats.is_faster(best.walls, row.walls)]:
+    yield f"{best.name} is fastest: {compared(best.verdict)} than {baseline.name}."
+    rivals = [row for row in _good(comparison.rows) if row is not best and row is not baseline]
+    verdicts = {row.name: comparison.versus((best.model, best.body), (row.model, row.body)) for row in rivals}
+    if equals := [name for name, verdict in verdicts.items() if verdict is None or verdict.word != "faster"]:
         yield f"Cannot tell it from: {_listed(equals)}."
     told = best
     for kind, rows in (
         ("Python model", [row for row in comparison if row.family == "python"]),
         ("with a Python body", [row for row in comparison if row.body == "python"]),
     ):
-        row = _fastest(comparison, rows)
+        row = _fastest(rows)
         if row is not None and row is not best and row is not told:
             told = row
-            yield f"The fastest {kind} is {row.name}: {factor(row.speedup or 0.0)}."
+            yield f"The fastest {kind} is {row.name}: {compared(row.verdict)} than {baseline.name}."
+
+
+def compared(verdict: Verdict | None) -> str:
+    """A verdict in words: "1.42x (1.38-1.47) faster"."""
+    if verdict is None:
+        return "void"
+    low, high = verdict.interval
+    ends = Interval(1 / high, 1 / low) if verdict.word == "slower" else verdict.interval
+    return f"{factor(verdict.times)} ({_interval(ends)}) {verdict.word}"
 
 
 def _good(rows: Iterable[Row]) -> list[Row]:
@@ -219,10 +289,9 @@ def _good(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row.agrees and row.error is None]
 
 
-def _fastest(comparison: Comparison, rows: Iterable[Row]) -> Row | None:
+def _fastest(rows: Iterable[Row]) -> Row | None:
     """Of those that are faster than the baseline, the one with the shortest median; a lucky one is not among them."""
-    walls = comparison.baseline.walls
-    faster = (row for row in _good(rows) if stats.is_faster(row.walls, walls))
+    faster = (row for row in _good(rows) if row.verdict is not None and row.verdict.word == "faster")
     return min(faster, key=lambda row: row.wall or 0.0, default=None)
 
 
@@ -236,12 +305,12 @@ def _failures(baseline: Row) -> str | None:
     return f"{sum(kinds.values())} of {_count(len(outcomes), 'task')} failed with {baseline.name}: {words}"
 
 
-def _busy_origin(comparison: Comparison) -> str | None:
-    busy = {row.name: row.origin_busy for row in comparison if (row.origin_busy or 0.0) > ORIGIN_LIMIT}
-    if not busy:
-        return None
-    most = max(share for share in busy.values() if share is not None)
-    return f"The origin, not the model, was the limit: busy up to {most:.0%} of the time under {_listed(list(busy))}"
+def _broken_laws(comparison: Comparison) -> Iterator[str]:
+    """One line per law that is broken; outcomes that differ are told elsewhere, one by one."""
+    for law in LAWS[1:]:
+        rows = [f"{row.name} ({each.why})" for row in comparison for each in row.broken if each.name == law.name]
+        if rows:
+            yield f"Broken law: {law.name} ({law.says}). Void: {_listed(rows)}"
 
 
 def _reasons(comparison: Comparison) -> dict[str, list[str]]:
