@@ -22,7 +22,8 @@ import pytest
 
 import lanes
 from lanes import cli, models, workloads
-from lanes.compare import Comparison, Difference, Step
+from lanes.compare import Step
+from lanes.comparison import Comparison, Difference
 from lanes.types import Outcome, Workload
 from support import BASE, MARK, make_comparison, make_row, marked
 

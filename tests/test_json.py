@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import lanes
-from lanes.compare import Difference
+from lanes.comparison import Difference
 from lanes.report import json as report
 from lanes.types import Outcome
 from support import BASE, make_comparison, make_row

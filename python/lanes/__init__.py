@@ -14,7 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 # Not lazily: modules of these names would take the place of the functions when they are imported later.
-from lanes.compare import Comparison, Difference, Distance, Row, Step, compare
+from lanes.compare import Step, compare
+from lanes.comparison import Comparison, Difference, Distance, Row
 from lanes.run import run
 from lanes.types import Outcome, Run, Span, Task
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import lanes
 from lanes import models, workloads
-from lanes.compare import BUDGET_S, Comparison, Step, compare
+from lanes.compare import BUDGET_S, Step, compare
+from lanes.comparison import Comparison
 from lanes.sample import DEADLINE_S
 from lanes.types import BODIES, Workload
 from lanes.units import whole

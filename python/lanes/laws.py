@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from lanes import measure, stats
 
 if TYPE_CHECKING:
-    from lanes.compare import Row
+    from lanes.comparison import Row
 
 ORIGIN_LIMIT = 0.6
 """An origin that is busy for a larger share of a run may be what limits it."""

@@ -71,7 +71,7 @@ def execute(workload: Workload, column: Model, body: str | None, workers: int, k
     """Run a workload that is served already; nothing is checked any more."""
     meter = Meter(workers, counting=kind != "bare")
     work = Work(workload, body or "released", meter.ledger)
-    _warm_up(Work(workload, work.body), column)
+    _warm_up(work, column)
     seen: list[Closeup] = []
     with ExitStack() as watching:
         if kind == "closeup" and meter.ledger is not None:
@@ -146,12 +146,12 @@ def _warm_up(work: Work, column: Model) -> None:
         _core.load(work.workload.name)
         return
     if not column.coroutines:
-        with work.open():
+        with work.workload.open():
             return
     import asyncio
 
     async def open_and_close() -> None:
-        async with work.open_async():
+        async with work.workload.open_async():
             pass
 
     asyncio.run(open_and_close())

@@ -54,7 +54,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from lanes.compare import Comparison, Difference, Row
+from lanes.comparison import Comparison, Difference, Row
 from lanes.types import Closeup, Outcome, Run, Span, Usage
 
 SCHEMA = 1

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lanes.compare import BASELINE, Comparison, Difference, Row, label
+from lanes.comparison import BASELINE, Comparison, Difference, Row, label
 from lanes.laws import LAWS
 from lanes.stats import Interval, Verdict
 from lanes.types import BODIES, Model, Outcome
