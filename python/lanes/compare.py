@@ -10,11 +10,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lanes import machine, sample, stats
 from lanes.models import load, names, pick, select
-from lanes.run import crew
+from lanes.run import as_workload, bodies_of, crew, no_c_body, senseless
 from lanes.types import BODIES, Outcome, Run, Span, Workload
 from lanes.units import whole
 
@@ -193,7 +193,9 @@ def label(model: str, body: str | None) -> str:
 
 
 def compare(
-    workload: Workload,
+    workload: Workload | Callable[[Any], object],
+    items: Iterable[object] | None = None,
+    *,
     models: str | Iterable[str] = "all",
     bodies: str | Iterable[str] = "all",
     workers: int | None = None,
@@ -202,6 +204,9 @@ def compare(
     seed: int | None = None,
 ) -> Comparison:
     """Run `workload` on every model and body asked for, in fresh processes, and compare times and outcomes.
+
+    The workload may be a function of your own, called once with each of `items`; an `async def` runs on asyncio and,
+    for the baseline, one call after another. See `lanes.workload` for a function together with its async twin.
 
     models:   "all", "python", "native" or names, in a list or parted by commas.
     bodies:   "all" or bodies of the Python models: python, held, released. Native models have one of their own.
@@ -212,6 +217,7 @@ def compare(
 
     Raises ValueError for what does not exist or is more than the limits of this machine allow.
     """
+    workload = as_workload(workload, items)
     rounds = ROUNDS if rounds is None else whole(rounds, "rounds")
     seed = random.SystemRandom().getrandbits(32) if seed is None else seed
     cells = _cells(workload, models, bodies, workers)
@@ -282,17 +288,20 @@ def _cells(
     """The cells asked for and the baseline, in the order of the grid; native models have one body, without a name."""
     wanted_models = select(models)
     wanted_bodies = pick("body", bodies, BODIES, {"all": BODIES})
-    cells = []
+    cells, asked = [], 0
     for name in names():
         column = load(name) if name in wanted_models or name == BASELINE[0] else None
         if column is None:
             continue
-        for body in BODIES if column.family == "python" else (None,):
+        for body in bodies_of(workload, column):
             wanted = name in wanted_models and (body is None or body in wanted_bodies)
             if not wanted and (name, body) != BASELINE:
                 continue
-            reason = column.reasons.get(body) if body else None
+            asked += wanted
+            reason = senseless(workload, column, body)
             cells.append(_Cell(name, column.family, body, crew(workload, column, workers), reason))
+    if not asked:
+        raise no_c_body(workload)
     return cells
 
 
