@@ -110,6 +110,8 @@ class Faulty:
 
     fault: str
     name: str = "wait"
+    compiled: bool = True
+    blocking: bool = True
     default_workers: int = 2
 
     @property

@@ -22,6 +22,7 @@ from lanes.types import Outcome, Run, Span, Task
 if TYPE_CHECKING:
     from lanes.workloads.compute import compute
     from lanes.workloads.download import download
+    from lanes.workloads.function import workload
     from lanes.workloads.wait import wait
 
     __version__: str
@@ -42,13 +43,14 @@ __all__ = [
     "download",
     "run",
     "wait",
+    "workload",
 ]
 
 
 def __getattr__(name: str) -> object:
     value: object
-    if name in ("compute", "download", "wait"):
-        value = getattr(import_module(f"lanes.workloads.{name}"), name)
+    if name in ("compute", "download", "wait", "workload"):
+        value = getattr(import_module(f"lanes.workloads.{'function' if name == 'workload' else name}"), name)
     elif name == "__version__":
         value = _version()
     else:

@@ -15,12 +15,12 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lanes import laws, machine, processors, sample, stats
 from lanes.comparison import BASELINE, Comparison, Difference, Row, label
 from lanes.models import load, names, pick, select
-from lanes.run import Pass, crew
+from lanes.run import Pass, as_workload, bodies_of, crew, no_c_body, senseless
 from lanes.types import BODIES, Closeup, Run, Workload
 from lanes.units import parse_duration, short, whole
 
@@ -49,7 +49,8 @@ class Step:
 
 
 def compare(
-    workload: Workload,
+    workload: Workload | Callable[[Any], object],
+    items: Iterable[object] | None = None,
     *,
     models: str | Iterable[str] = "all",
     bodies: str | Iterable[str] = "all",
@@ -63,6 +64,9 @@ def compare(
 ) -> Comparison:
     """Run `workload` on every model and body asked for, in fresh processes, and compare times and outcomes.
 
+    The workload may be a function of your own, called once with each of `items`; an `async def` runs on asyncio and,
+    for the baseline, one call after another. See `lanes.workload` for a function together with its async twin.
+
     models:   "all", "python", "native" or names, in a list or parted by commas.
     bodies:   "all" or bodies of the Python models: python, held, released. Native models have one of their own.
     workers:  threads, processes or tasks in flight; the workload's own default when left out.
@@ -75,6 +79,7 @@ def compare(
 
     Raises ValueError for what does not exist or is more than the limits of this machine allow.
     """
+    workload = as_workload(workload, items)
     if rounds is not None and budget is not None:
         raise ValueError("give rounds or a budget, not both: rounds says how many, a budget how long")
     seed = random.SystemRandom().getrandbits(32) if seed is None else seed
@@ -255,17 +260,20 @@ def _cells(
     """The cells asked for and the baseline, in the order of the grid; native models have one body, without a name."""
     wanted_models = select(models)
     wanted_bodies = pick("body", bodies, BODIES, {"all": BODIES})
-    cells = []
+    cells, asked = [], 0
     for name in names():
         column = load(name) if name in wanted_models or name == BASELINE[0] else None
         if column is None:
             continue
-        for body in BODIES if column.family == "python" else (None,):
+        for body in bodies_of(workload, column):
             wanted = name in wanted_models and (body is None or body in wanted_bodies)
             if not wanted and (name, body) != BASELINE:
                 continue
-            reason = column.reasons.get(body) if body else None
+            asked += wanted
+            reason = senseless(workload, column, body)
             cells.append(_Cell(name, column.family, body, crew(workload, column, workers), reason))
+    if not asked:
+        raise no_c_body(workload)
     return cells
 
 

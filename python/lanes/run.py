@@ -9,51 +9,98 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib import import_module
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from lanes import _core, limits, models
 from lanes.measure import Meter
 from lanes.types import BODIES, Closeup, Done, Model, Run, Span, Workload
-from lanes.units import whole
+from lanes.units import short, whole
+from lanes.value import check_items, check_outcomes
 from lanes.work import Work
 
 Pass: TypeAlias = Literal["timed", "bare", "closeup"]
 """What is measured beside outcomes and spans: counters, which do not disturb; nothing; what disturbs the run."""
 
 
-def run(workload: Workload, model: str, body: str | None = None, workers: int | None = None) -> Run:
+def run(
+    workload: Workload | Callable[[Any], object],
+    model: str,
+    body: str | None = None,
+    workers: int | None = None,
+    *,
+    items: Iterable[object] | None = None,
+) -> Run:
     """Run all tasks of `workload` once on `model` and return what came of it.
 
+    items:   what your own function is called with, where the workload is one.
     body:    "python" (the default), "held" or "released" for a Python model; native models have one of their own.
     workers: threads, processes or tasks in flight; the workload's own default when left out.
 
     Raises ValueError for what does not exist, makes no sense or is more than the limits of this machine allow.
     """
-    column, body = choose(model, body)
+    workload = as_workload(workload, items)
+    column, body = choose(workload, model, body)
     workers = crew(workload, column, workers)
     with workload.serve() as served:
-        if _at_home(column):
+        if _at_home(served, column):
             return execute(served, column, body, workers)
         from lanes import sample  # which imports this module
 
         return sample.take(served, column.name, body, workers)
 
 
-def choose(model: str, body: str | None) -> tuple[Model, str | None]:
+def as_workload(given: Workload | Callable[[Any], object], items: Iterable[object] | None) -> Workload:
+    """The workload itself; or that of a function, which must come with items."""
+    if callable(given):
+        from lanes.workloads.function import workload
+
+        return workload(given, items=items)
+    if not hasattr(given, "tasks"):
+        raise ValueError(f"{short(given)} is neither a workload, such as lanes.wait(), nor a function")
+    if items is not None:
+        raise ValueError(f"items are for functions of your own: {given.name} has its own tasks")
+    return given
+
+
+def bodies_of(workload: Workload, column: Model) -> tuple[str | None, ...]:
+    """The bodies of the workload on this model, of which some may make no sense; a native one has no name."""
+    if column.family == "native":
+        return (None,) if workload.compiled else ()
+    return BODIES if workload.compiled else BODIES[:1]
+
+
+def senseless(workload: Workload, column: Model, body: str | None) -> str | None:
+    """Why the cell makes no sense, if it makes none."""
+    if reason := column.reasons.get(body or ""):
+        return reason
+    if not workload.blocking and not column.coroutines and column.switching != "nobody":
+        return "an async def needs a loop: give it a sync twin with lanes.workload(sync=...)"
+    return None
+
+
+def no_c_body(workload: Workload) -> ValueError:
+    return ValueError(f"{workload.name} is a Python function without a body in C: only Python models can run it")
+
+
+def choose(workload: Workload, model: str, body: str | None) -> tuple[Model, str | None]:
     """The column of this name and the body to run on it; ValueError when there is no such cell."""
     column = models.load(model)
     if column.family == "native":
         if body is not None:
             raise ValueError(f"{model} has a body of its own, in C without the GIL: leave out body={body!r}")
+        if not workload.compiled:
+            raise no_c_body(workload)
         return column, None
     body = "python" if body is None else body
     if body not in BODIES:
         raise ValueError(f"unknown body {body!r}; choose from {', '.join(BODIES)}")
-    if reason := column.reasons.get(body):
+    if body not in bodies_of(workload, column):
+        raise no_c_body(workload)
+    if reason := senseless(workload, column, body):
         raise ValueError(f"{model} with body {body!r} makes no sense: {reason}")
     return column, body
 
@@ -71,6 +118,8 @@ def execute(workload: Workload, column: Model, body: str | None, workers: int, k
     """Run a workload that is served already; nothing is checked any more."""
     meter = Meter(workers, counting=kind != "bare")
     work = Work(workload, body or "released", meter.ledger)
+    if column.start_method:
+        check_items(workload.name, work.tasks)
     _warm_up(work, column)
     seen: list[Closeup] = []
     with ExitStack() as watching:
@@ -83,6 +132,8 @@ def execute(workload: Workload, column: Model, body: str | None, workers: int, k
             finished = column.run(work, workers)
             ended_ns = time.monotonic_ns()
     done = _in_order(finished, len(work.tasks), column.name)
+    if column.start_method and not workload.compiled:
+        check_outcomes(workload.name, done)
     return Run(
         workload=workload.name,
         model=column.name,
@@ -99,13 +150,13 @@ def execute(workload: Workload, column: Model, body: str | None, workers: int, k
     )
 
 
-def _at_home(column: Model) -> bool:
+def _at_home(workload: Workload, column: Model) -> bool:
     """Whether the model can run in this process as it is; else it takes a fresh one.
 
     A notebook runs a loop already, and asyncio refuses a second one on the same thread. A fork of Python copies only
     the thread that calls it, and leaves the locks that others held locked for ever; the engine's own has no such locks.
     """
-    if column.coroutines:
+    if column.coroutines or not workload.blocking:
         return not _inside_loop()
     return column.family == "native" or column.start_method is None or _one_thread()
 

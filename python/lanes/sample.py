@@ -16,13 +16,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from lanes import _core, models
+from lanes import _core, fork, models
 from lanes.run import Pass, execute
 from lanes.types import Closeup, Run, Workload
+from lanes.value import UnpicklableError
 
 if TYPE_CHECKING:
     from lanes.closeup import MemoryWatch
@@ -32,8 +34,8 @@ DEADLINE_S = 120.0
 
 Job: TypeAlias = tuple[Workload, str, str | None, int, Pass, float]
 """What to run, and the caller's switch interval."""
-Answer: TypeAlias = Run | tuple[str, str]
-"""A run, or the type and the text of the error that prevented it."""
+Answer: TypeAlias = Run | tuple[str, str] | None
+"""A run, or the type and the text of the error that prevented it; None from an interpreter that cannot load the job."""
 
 
 class SampleError(RuntimeError):
@@ -47,17 +49,20 @@ def take(
     workers: int,
     kind: Pass = "timed",
     deadline_s: float = DEADLINE_S,
+    forked: bool = False,
 ) -> Run:
-    """Run a served workload once in a fresh process. Whatever ends this call, nothing of that process is left."""
+    """Run a served workload once in a fresh process. Whatever ends this call, nothing of that process is left.
+
+    That process is a new interpreter or, where the workload cannot be handed to one, a fork of this one.
+    """
     watch = _memory_watch() if kind == "closeup" else None
-    with _memory_file("job") as job, _memory_file("answer") as answer:
-        pickle.dump((workload, model, body, workers, kind, sys.getswitchinterval()), job)
-        job.flush()
-        job.seek(0)
+    job: Job = (workload, model, body, workers, kind, sys.getswitchinterval())
+    with _memory_file("job") as file, _memory_file("answer") as answer:
+        forked = forked or not _written(job, file)
         # Ctrl-C may not come between the start of the process and the `try` that ends it.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            status = _finish(_start(job, answer), mask, deadline_s, watch)
+            status = _finish(_fork(job, answer) if forked else _start(file, answer), mask, deadline_s, watch)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         answer.seek(0)
@@ -70,8 +75,10 @@ def take(
         how = ending(status) if status else "ended without an answer"
         raise SampleError(f"the process of this sample {how}")
     result: Answer = pickle.loads(text)
+    if result is None:
+        return take(workload, model, body, workers, kind, deadline_s, forked=True)
     if not isinstance(result, Run):
-        raise SampleError(": ".join(result))
+        raise SampleError(": ".join(filter(None, result)))
     if watch is None:
         return result
     seen = replace(result.closeup or Closeup(), peak_pss_bytes=watch.peak_pss, peak_rss_bytes=watch.peak_rss)
@@ -82,6 +89,17 @@ def _memory_watch() -> MemoryWatch:
     from lanes.closeup import MemoryWatch  # only where it is wanted
 
     return MemoryWatch()
+
+
+def _written(job: Job, file: BinaryIO) -> bool:
+    """Whether the job, which may hold anything of a user's, can be pickled; then it is in the file."""
+    try:
+        pickle.dump(job, file)
+    except Exception:
+        return False
+    file.flush()
+    file.seek(0)
+    return True
 
 
 def _memory_file(name: str) -> BinaryIO:
@@ -104,8 +122,13 @@ def _start(job: BinaryIO, answer: BinaryIO) -> subprocess.Popen[bytes]:
     )
 
 
+def _fork(job: Job, answer: BinaryIO) -> fork.Fork:
+    parent = os.getpid()
+    return fork.start(lambda: _answer(parent, answer.fileno(), lambda: job))
+
+
 def _finish(
-    process: subprocess.Popen[bytes], mask: set[int], deadline_s: float, watch: MemoryWatch | None
+    process: subprocess.Popen[bytes] | fork.Fork, mask: set[int], deadline_s: float, watch: MemoryWatch | None
 ) -> int | None:
     """Wait for the child's end, then kill what it may have left behind. Its status, where a negative one is the signal
     that killed it; None when it had to be killed at its deadline.
@@ -125,6 +148,7 @@ def _finish(
         if ours:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            process.kill()  # a fork that has just begun leads no group yet
         process.wait()
     return process.returncode if in_time else None
 
@@ -152,13 +176,18 @@ def _wait(pid: int, until: float, watch: MemoryWatch | None) -> bool:
 def main() -> None:
     """The child's side of `take`."""
     parent, answer = map(int, sys.argv[1:])
+    _answer(parent, answer, lambda: pickle.load(sys.stdin.buffer))
+
+
+def _answer(parent: int, answer: int, load: Callable[[], Job]) -> None:
+    """Do the job and write what came of it to this descriptor."""
     # What the parent had, and a process inherits: Ctrl-C blocked, and perhaps the ends of children ignored.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _core.die_with_parent()
     if os.getppid() != parent:  # it died before the kernel knew
         return
-    result = _perform()
+    result = _perform(load)
     with open(answer, "wb") as file:
         pickle.dump(result, file)
     sys.stdout.flush()
@@ -166,12 +195,16 @@ def main() -> None:
     os._exit(0)  # not waiting for threads that the work left running: the parent kills what is left
 
 
-def _perform() -> Answer:
+def _perform(load: Callable[[], Job]) -> Answer:
     """The run, or what went wrong in one line."""
     try:
-        job: Job = pickle.load(sys.stdin.buffer)
-        workload, model, body, workers, kind, switch_interval_s = job
+        workload, model, body, workers, kind, switch_interval_s = load()
+    except BaseException:  # what a user's module does when it is imported, or an object when it is made
+        return None
+    try:
         sys.setswitchinterval(switch_interval_s)
         return execute(workload, models.load(model), body, workers, kind)
+    except UnpicklableError as error:
+        return "", str(error)
     except BaseException as error:
         return type(error).__name__, " ".join(str(error).split())

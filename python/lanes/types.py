@@ -23,12 +23,14 @@ class Task:
     """One unit of work: its place in the workload, what to do and how much of it.
 
     What `text` and `args` mean is the workload's to say (a URL and its time-outs, a kernel and its range); C reads
-    the same text and at most four integers.
+    the same text and at most four integers. `item` is what a user's function is called with, whatever it is; the text
+    then shows it in short.
     """
 
     index: int
     text: str = ""
     args: tuple[int, ...] = ()
+    item: object = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,17 @@ class Outcome:
     """What came of one task, whoever ran it. Two outcomes are equal when status, value and error class are.
 
     status: "ok", "failed" (the work failed, as work may) or "killed" (its worker died under it).
-    value:  whole numbers that every model must agree on; empty unless ok.
+    value:  whole numbers that every model must agree on, or a user's function's result as one `Value`; empty unless ok.
     error:  the class of the failure, such as "ConnectError"; None when ok.
     detail: the failure in words. Libraries word it differently, so it does not count for equality.
+    raised: the exception of a user's function as a `Value`, else None; it does not count either.
     """
 
     status: str
-    value: tuple[int, ...] = ()
+    value: tuple[object, ...] = ()
     error: str | None = None
     detail: str = field(default="", compare=False)
+    raised: object = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +199,21 @@ class Run:
 class Workload(Protocol):
     """The contract of a row: a kind of task and a list of them. Picklable; knows no model.
 
-    Its C twin is found in the engine under the same name.
+    Its C twin, if any, is found in the engine under the same name.
     """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def compiled(self) -> bool:
+        """Whether there is a C twin; without one there are no `held` and `released` bodies and no native models."""
+        ...
+
+    @property
+    def blocking(self) -> bool:
+        """Whether the Python body is there as a plain function; else it is a coroutine function alone."""
+        ...
 
     @property
     def params(self) -> Mapping[str, object]:

@@ -35,7 +35,8 @@ A row:
     why                      where the time of the typical run went, in one sentence
     start_method             how worker processes were started; null where there were none
     agrees                   whether all outcomes are the baseline's (serial, python); null when it did not run
-    differences              task, text, round, expected and got (status, value, error, detail)
+    differences              task, text, round, expected and got: status, value (whole numbers, or a function's result
+                             in words), error, detail
     error                    why its runs ended early, in one line, or null
     reason                   why the cell makes no sense, or null; such a row has no samples
     origin_busy              share of a run's wall for which the embedded origin computed, at its worst, or null
@@ -243,7 +244,7 @@ def _difference(difference: Difference) -> dict[str, object]:
 def _outcome(outcome: Outcome) -> dict[str, object]:
     return {
         "status": outcome.status,
-        "value": list(outcome.value),
+        "value": [each if isinstance(each, int) else str(each) for each in outcome.value],
         "error": outcome.error,
         "detail": outcome.detail,
     }

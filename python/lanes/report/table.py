@@ -99,7 +99,8 @@ def factor(ratio: float) -> str:
 
 def _title(comparison: Comparison) -> Text:
     workload, machine = comparison.workload, comparison.machine
-    facts = [f"{_count(len(workload.tasks), 'task')}", *_params(workload.params)]
+    params = {key: value for key, value in workload.params.items() if value != workload.name}
+    facts = [f"{_count(len(workload.tasks), 'task')}", *_params(params)]
     title = Text.assemble((workload.name, "bold"), f": {', '.join(facts)}")
     return title.append(
         f"\n{_count(comparison.rounds, 'round')}, Python {machine['python']}{'' if machine['gil'] else ' without GIL'},"
@@ -245,6 +246,8 @@ def _notes(comparison: Comparison) -> Iterator[Text]:
         yield Text(line, "yellow")
     for reason, names in _reasons(comparison).items():
         yield Text(f"{_listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}", "dim")
+    if not comparison.workload.compiled:
+        yield Text("held, released and native models are left out: a Python function has no C body", "dim")
 
 
 def _verdict(comparison: Comparison) -> Iterator[str]:

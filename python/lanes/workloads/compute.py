@@ -31,6 +31,8 @@ class Compute:
     """`count` equal shares of a kernel's work, each of this `size`; what that means is the kernel's to say."""
 
     name: ClassVar[str] = "compute"
+    compiled: ClassVar[bool] = True
+    blocking: ClassVar[bool] = True
 
     kernel: str
     count: int

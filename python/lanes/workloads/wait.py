@@ -21,6 +21,8 @@ class Wait:
     """Timers. `durations_ns` is taken in turn by the tasks; a task's one argument is its duration in nanoseconds."""
 
     name: ClassVar[str] = "wait"
+    compiled: ClassVar[bool] = True
+    blocking: ClassVar[bool] = True
     default_workers: ClassVar[int] = 4
 
     count: int
