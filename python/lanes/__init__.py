@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 # Not lazily: modules of these names would take the place of the functions when they are imported later.
 from lanes.compare import Comparison, Difference, Distance, Row, Step, compare
+from lanes.doctor import Finding
+from lanes.doctor import examine as doctor
 from lanes.run import run
 from lanes.types import Outcome, Run, Span, Task
 
@@ -29,6 +31,7 @@ __all__ = [
     "Comparison",
     "Difference",
     "Distance",
+    "Finding",
     "Outcome",
     "Row",
     "Run",
@@ -38,6 +41,7 @@ __all__ = [
     "__version__",
     "compare",
     "compute",
+    "doctor",
     "download",
     "run",
     "wait",

@@ -186,9 +186,9 @@ def _help(options: argparse.Namespace) -> int:
     if "version" not in options:
         _parser().print_help()
         return 0
-    from lanes import _download, machine
+    from lanes import _download, interpreter
 
-    python, gil = platform.python_version(), "on" if machine.gil() else "off"
+    python, gil = platform.python_version(), "on" if interpreter.gil() else "off"
     print(f"lanes {lanes.__version__}, Python {python}, libcurl {_download.libcurl_version()}, GIL {gil}")
     return 0
 

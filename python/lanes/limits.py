@@ -54,6 +54,25 @@ class Limit(NamedTuple):
         return self.most - self.used
 
 
+def facts(proc: Path = cgroup.SELF) -> dict[str, object]:
+    """The limits themselves, ready for JSON; null where there is none. How much is in use takes longer to tell."""
+    soft, hard = (_finite(limit) for limit in resource.getrlimit(resource.RLIMIT_NOFILE))
+    pids = [cgroup.number(directory / "pids.max") for directory in cgroup.directories("pids", proc)]
+    return {
+        "descriptors_limit": soft,
+        "descriptors_limit_hard": hard,
+        "processes_limit": _finite(resource.getrlimit(resource.RLIMIT_NPROC)[0]),
+        "pids_limit": min((most for most in pids if most is not None), default=None),
+    }
+
+
+def most_needed(workers: int) -> tuple[int, int]:
+    """The threads or processes, and the descriptors, of so many workers of the model that needs most of them."""
+    needs = _NEEDS.values()
+    tasks, descriptors = max(need.tasks for need in needs), max(need.descriptors + need.downloading for need in needs)
+    return workers * tasks + _SPARE, workers * descriptors + _SPARE
+
+
 def check(model: str, workload: Workload, workers: int) -> None:
     """Raise ValueError, naming the limit, when it leaves no room for that many workers."""
     need = _NEEDS.get(model, _Need())
@@ -96,6 +115,10 @@ def task_limits() -> Iterator[Limit]:
         most, used = cgroup.number(directory / "pids.max"), cgroup.number(directory / "pids.current")
         if most is not None and used is not None:
             yield Limit(f"pids.max of {directory}", most, used, "the container's pids limit, or systemd's TasksMax")
+
+
+def _finite(limit: int) -> int | None:
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def _up_to(hard: int) -> str:
