@@ -71,8 +71,11 @@ def examine(facts: Facts | None = None) -> tuple[Finding, ...]:
 
     facts: what `lanes.machine.facts()` gave, where it is at hand.
     """
-    facts = machine.facts() if facts is None else facts
-    moment = watch(WATCH_S)
+    return judge(machine.facts() if facts is None else facts, watch(WATCH_S))
+
+
+def judge(facts: Facts, moment: Moment) -> tuple[Finding, ...]:
+    """The findings, group by group. The limits alone are asked for again, as facts do not tell what is in use."""
     return (*_interpreter(facts), *_processors(facts), *_limits(facts), *_now(facts, moment))
 
 
