@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 # Not lazily: modules of these names would take the place of the functions when they are imported later.
 from lanes.compare import Step, compare
 from lanes.comparison import Comparison, Difference, Distance, Row
+from lanes.doctor import Finding
+from lanes.doctor import examine as doctor
 from lanes.run import run
 from lanes.types import Outcome, Run, Span, Task
 
@@ -31,6 +33,7 @@ __all__ = [
     "Comparison",
     "Difference",
     "Distance",
+    "Finding",
     "Outcome",
     "Row",
     "Run",
@@ -40,6 +43,7 @@ __all__ = [
     "__version__",
     "compare",
     "compute",
+    "doctor",
     "download",
     "run",
     "wait",

@@ -33,27 +33,6 @@ def directories(controller: str, proc: Path = SELF) -> Iterator[Path]:
             yield from (each for each in (group, *group.parents) if each.is_relative_to(mount))
 
 
-def throttled_s(proc: Path = SELF) -> float | None:
-    """For how many seconds the kernel has kept this process's groups from running, their CPU quota used up.
-
-    The most of any group, as a group stands still with those above it; None without control groups.
-    """
-    seconds = [found for directory in directories("cpu", proc) if (found := _throttled_s(directory)) is not None]
-    return max(seconds, default=None)
-
-
-def _throttled_s(directory: Path) -> float | None:
-    """As version 2 or version 1 says it."""
-    try:
-        pairs = [line.split() for line in (directory / "cpu.stat").read_text().splitlines()]
-        values = {name: int(value) for name, value in pairs}
-    except (OSError, ValueError):
-        return None
-    if "throttled_usec" in values:
-        return values["throttled_usec"] / 1e6
-    return values["throttled_time"] / 1e9 if "throttled_time" in values else None
-
-
 def _lines(path: Path) -> list[str]:
     """A path in a line may have any bytes but a line feed and a blank, which the kernel writes in other words."""
     return path.read_text(errors="surrogateescape").removesuffix("\n").split("\n")

@@ -40,6 +40,8 @@ _EXAMPLES = {
         "lanes compare download --latency 20ms --workers 8",
         "lanes compare compute --json results.json",
     ),
+    "doctor": ("lanes doctor", "lanes doctor --json machine.json"),
+    "report": ("lanes report before.json after.json",),
     "models": ("lanes models",),
     "workloads": ("lanes workloads",),
     "origin": ("lanes origin --port 8080", "curl 'http://127.0.0.1:8080/?size=65536&ms=50' -o body"),
@@ -119,6 +121,8 @@ def _parser() -> _Parser:
     parser.add_argument("--version", action="store_true", help="of lanes, Python and libcurl, and the state of the GIL")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_compare(commands)
+    _add_doctor(commands)
+    _add_report(commands)
     about = "the models: who decides to switch, how many processors, which bodies"
     _add(commands, "models", about, _EXAMPLES["models"], _models)
     _add(commands, "workloads", "the workloads: what a task is, and the options", _EXAMPLES["workloads"], _workloads)
@@ -144,6 +148,21 @@ def _add_compare(commands: Subparsers) -> None:
             parser.add_argument(option, const=name, action=_Misplaced, help=argparse.SUPPRESS)
             row.add_argument(option, metavar=metavar, type=_number if metavar == "N" else str, help=words)
         _add_common_options(row)
+
+
+def _add_doctor(commands: Subparsers) -> None:
+    about = "what this machine allows, and what will disturb a measurement; nothing is changed"
+    parser = _add(commands, "doctor", about, _EXAMPLES["doctor"], _doctor)
+    parser.add_argument(
+        "--json", metavar="FILE", help="write the facts here; - is standard output, with the list on standard error"
+    )
+
+
+def _add_report(commands: Subparsers) -> None:
+    about = "what became faster or slower between two files that compare --json wrote"
+    parser = _add(commands, "report", about, _EXAMPLES["report"], _report)
+    parser.add_argument("before", metavar="A.json", help="the file with the times to begin with")
+    parser.add_argument("after", metavar="B.json", help="the file that is held against it")
 
 
 def _option(key: str) -> str:
@@ -192,9 +211,9 @@ def _help(options: argparse.Namespace) -> int:
     if "version" not in options:
         _parser().print_help()
         return 0
-    from lanes import _download, machine
+    from lanes import _download, interpreter
 
-    python, gil = platform.python_version(), "on" if machine.gil() else "off"
+    python, gil = platform.python_version(), "on" if interpreter.gil() else "off"
     print(f"lanes {lanes.__version__}, Python {python}, libcurl {_download.libcurl_version()}, GIL {gil}")
     return 0
 
@@ -318,6 +337,44 @@ def _console(stderr: bool = False, least_width: int = 0) -> Console:
     if console.width < least_width:  # a terminal breaks lines; rich would leave out what does not fit
         console.width = least_width
     return console
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from lanes import machine
+    from lanes.doctor import examine
+    from lanes.report import doctor, json
+
+    to_stdout = getattr(options, "json", None) == "-"
+    try:
+        path = _file_of("json", options) if "json" in options and not to_stdout else None
+        if path:
+            json.check_writable(path)
+    except (ValueError, OSError) as error:
+        _refuse(error)
+    facts = machine.facts()
+    findings = examine(facts)
+    doctor.show(findings, _console(stderr=to_stdout, least_width=80))
+    if to_stdout:
+        print(doctor.text(findings, facts), end="")
+    if path:
+        try:
+            json.write_text(doctor.text(findings, facts), path)
+        except OSError as error:
+            _refuse(error)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from lanes.report import changes, json
+
+    names = options.before, options.after
+    try:
+        before, after = (json.read(Path(name)) for name in names)
+        changes.pairs(before, after)
+    except (ValueError, OSError) as error:
+        _refuse(error)
+    changes.show(before, after, names, _console(least_width=80))
+    return 0
 
 
 def _models(options: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lanes import laws, machine, processors, sample, stats
+from lanes import interpreter, laws, machine, processors, sample, stats
 from lanes.comparison import BASELINE, Comparison, Difference, Row, label
 from lanes.models import load, names, pick, select
 from lanes.run import Pass, as_workload, bodies_of, crew, no_c_body, senseless
@@ -173,7 +173,7 @@ def _judged(rows: Sequence[Row]) -> tuple[Row, ...]:
         {(row.model, row.body): row for row in rows},
         processors.allowed_processors(),
         len(os.sched_getaffinity(0)),
-        machine.gil(),
+        interpreter.gil(),
     )
     return tuple(replace(row, judgements=tuple(laws.judge(row, grid))) for row in rows)
 

@@ -23,7 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from lanes import _core, cgroup, machine
+from lanes import _core, interpreter
+from lanes.processors import throttling
 from lanes.types import Counters, Run, Usage
 
 Number = TypeVar("Number", int, float)
@@ -104,7 +105,7 @@ class Meter:
     def __enter__(self) -> Self:
         if self.ledger is not None:
             self._before = _Conditions.now()
-            self._timed = machine.gil() and _core.watch_gil(True)
+            self._timed = interpreter.gil() and _core.watch_gil(True)
             self._handovers = _core.gil_handovers()
         self.cpu_s = -_cpu_s()
         return self
@@ -162,7 +163,8 @@ class _Conditions:
 
     @classmethod
     def now(cls) -> Self:
-        return cls(busy_s(), cgroup.throttled_s())
+        found = throttling()
+        return cls(busy_s(), None if found is None else found.seconds)
 
 
 def busy_s(stat: Path = Path("/proc/stat")) -> float | None:

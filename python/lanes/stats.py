@@ -1,18 +1,21 @@
 """What is said of many samples: medians and their intervals, ratios paired by round, and which of two is faster.
 
-The figures are SciPy's: percentile bootstrap intervals (Efron and Tibshirani, 1993), Wilcoxon's signed-rank test (1945)
-and Tukey's fences (1977). What is ours is the rule that makes a word of them, in `verdict`.
+The figures are SciPy's: percentile bootstrap intervals (Efron and Tibshirani, 1993), the tests of Wilcoxon (1945) and
+of Mann and Whitney (1947), Tukey's fences (1977). What is ours is the rule that makes a word of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 CONFIDENCE = 0.95
-"""Of the intervals; the level of the test is what that leaves."""
+"""Of the intervals."""
+
+LEVEL = 0.05
+"""Chance alone would set two alike so far apart in no more cases than this."""
 
 FEWEST = 6
 """With fewer pairs no rank test can reach its level: five alike come about by chance one time in sixteen."""
@@ -94,14 +97,55 @@ def verdict(walls: Sequence[float], others: Sequence[float]) -> Verdict | None:
     sure, factor = interval(ratios), median(ratios)
     if sure is None or factor is None:
         return None
-    word: Word = "cannot tell"
-    if len(ratios) >= FEWEST and (factor >= MARGIN or factor <= 1 / MARGIN) and not sure.low <= 1.0 <= sure.high:
+
+    def chance() -> float:
         from scipy import stats
 
-        p = stats.wilcoxon([math.log(ratio) for ratio in ratios]).pvalue
-        if p <= 1 - CONFIDENCE:
-            word = "faster" if factor > 1 else "slower"
-    return Verdict(word, factor, sure)
+        return float(stats.wilcoxon([math.log(ratio) for ratio in ratios]).pvalue)
+
+    return Verdict(_word(factor, sure, chance) if len(ratios) >= FEWEST else "cannot tell", factor, sure)
+
+
+def unpaired(walls: Sequence[float], others: Sequence[float]) -> Verdict:
+    """Whether the first is faster, of samples that no common round ties together: those of two files.
+
+    The rule is that of `verdict`, with the Mann-Whitney test and the interval of the ratio of the medians; without
+    samples there is nothing to ask. With too few for any test the interval is from nothing to infinity.
+    """
+    import numpy as np
+    from scipy import stats
+
+    factor = float(np.median(others) / np.median(walls))
+    if not enough(len(walls), len(others)):
+        return Verdict("cannot tell", factor, Interval(0.0, math.inf))
+    found = stats.bootstrap(
+        (others, walls),
+        lambda others, walls, axis: np.median(others, axis) / np.median(walls, axis),
+        vectorized=True,
+        batch=500,  # for thousands of samples, too, it fits in memory
+        confidence_level=CONFIDENCE,
+        n_resamples=_RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    sure = Interval(float(found.low), float(found.high))
+    return Verdict(_word(factor, sure, lambda: float(stats.mannwhitneyu(walls, others).pvalue)), factor, sure)
+
+
+def _word(factor: float, sure: Interval, chance: Callable[[], float]) -> Word:
+    """Factor, interval and test must all say so; chance is how often two alike would come out as far apart."""
+    if 1 / MARGIN < factor < MARGIN or sure.low <= 1.0 <= sure.high or chance() > LEVEL:
+        return "cannot tell"
+    return "faster" if factor > 1 else "slower"
+
+
+def enough(some: int, others: int) -> bool:
+    """Whether so many samples can tell at all: of all their orders, the two in which they do not mix must be rare.
+
+    More than eight do not make up for a single one on the other side.
+    """
+    some, others = min(some, 8), min(others, 8)
+    return 2 / math.comb(some + others, some) <= LEVEL
 
 
 def is_narrow(ratios: Sequence[float]) -> bool:

@@ -50,15 +50,20 @@ finished_s; cpu_s is the CPU time of its worker's thread. Several comparisons wr
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from lanes.comparison import Comparison, Difference, Row
 from lanes.types import Closeup, Outcome, Run, Span, Usage
 
 SCHEMA = 1
+
+Document: TypeAlias = dict[str, Any]
+"""A comparison as it was read."""
 
 
 def document(comparison: Comparison) -> dict[str, object]:
@@ -107,18 +112,63 @@ def check_writable(path: Path) -> None:
 
 def write(comparisons: Sequence[Comparison], path: Path) -> None:
     """Write the file as a whole or not at all; a pipe or a device is written to as it is."""
+    write_text(text(comparisons), path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """The same for a text that is made already."""
     if is_special(path):
-        path.write_text(text(comparisons), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         return
     target = path.resolve()
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        beside.write_text(text(comparisons), encoding="utf-8")
+        beside.write_text(text, encoding="utf-8")
         if target.exists():
             beside.chmod(stat.S_IMODE(target.stat().st_mode))
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def read(path: Path) -> list[Document]:
+    """The comparisons in a file that `write` wrote; OSError or ValueError, in one line, for any other."""
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise OSError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise ValueError(f"cannot read {path}: it is not JSON") from None
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise ValueError(f"cannot read {path}: it is of version {schema}, and this lanes knows version {SCHEMA}")
+    documents: object = found.get("comparisons", [found]) if schema == SCHEMA else []
+    if not isinstance(documents, list) or not documents or not all(map(_is_comparison, documents)):
+        raise ValueError(f"cannot read {path}: it is no result of lanes compare --json")
+    return documents
+
+
+def _is_comparison(found: object) -> bool:
+    """Whether it has what reports ask for."""
+    match found:
+        case {"workload": {"name": str(), "params": dict(), "tasks": int()}, "machine": dict(), "rows": [*rows]}:
+            return all(map(_is_row, rows))
+    return False
+
+
+def _is_row(found: object) -> bool:
+    match found:
+        case {
+            "model": str(),
+            "body": str() | None,
+            "workers": int(),
+            "wall_s": {"samples": [*walls]},
+            "agrees": bool() | None,
+            "error": str() | None,
+            "reason": str() | None,
+        }:
+            return all(isinstance(wall, int | float) and 0 < wall < math.inf for wall in walls)
+    return False
 
 
 def is_special(path: Path) -> bool:
