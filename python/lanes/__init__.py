@@ -19,6 +19,7 @@ from lanes.comparison import Comparison, Difference, Distance, Row
 from lanes.doctor import Finding
 from lanes.doctor import examine as doctor
 from lanes.run import run
+from lanes.sweep import Curve, Fit, Sweep, sweep
 from lanes.types import Outcome, Run, Span, Task
 
 if TYPE_CHECKING:
@@ -31,14 +32,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Comparison",
+    "Curve",
     "Difference",
     "Distance",
     "Finding",
+    "Fit",
     "Outcome",
     "Row",
     "Run",
     "Span",
     "Step",
+    "Sweep",
     "Task",
     "__version__",
     "compare",
@@ -46,6 +50,7 @@ __all__ = [
     "doctor",
     "download",
     "run",
+    "sweep",
     "wait",
     "workload",
 ]

@@ -80,18 +80,17 @@ def compare(
     Raises ValueError for what does not exist or is more than the limits of this machine allow.
     """
     workload = as_workload(workload, items)
-    if rounds is not None and budget is not None:
-        raise ValueError("give rounds or a budget, not both: rounds says how many, a budget how long")
+    plan = Plan.made(rounds, budget, deadline, closeup)
     seed = random.SystemRandom().getrandbits(32) if seed is None else seed
-    plan = _Plan(
-        None if rounds is None else whole(rounds, "rounds"),
-        None if rounds is not None else BUDGET_S if budget is None else _seconds(budget, "budget"),
-        sample.DEADLINE_S if deadline is None else _seconds(deadline, "deadline"),
-        closeup,
-    )
-    cells = _cells(workload, models, bodies, workers)
+    return measured(cells_of(workload, models, bodies, workers), workload, plan, seed, progress or (lambda step: None))
+
+
+def measured(
+    cells: Sequence[Cell], workload: Workload, plan: Plan, seed: int, tell: Callable[[Step], None]
+) -> Comparison:
+    """Take the samples of these cells, and say what came of them."""
     with workload.serve() as served:
-        turns = _measure(cells, served, plan, random.Random(seed), progress or (lambda step: None))
+        turns = _measure(cells, served, plan, random.Random(seed), tell)
         baseline = next(cell.runs for cell in cells if (cell.model, cell.body) == BASELINE)
         rows = _judged([cell.row(baseline, served) for cell in cells])
     return Comparison(workload, turns, seed, machine.facts(), rows, plan.budget_s)
@@ -105,7 +104,7 @@ def _seconds(duration: str | float, name: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """How many rounds, or for how long; how long a sample may take; and whether a close-up follows."""
 
     rounds: int | None
@@ -113,9 +112,21 @@ class _Plan:
     deadline_s: float
     closeup: bool
 
+    @classmethod
+    def made(cls, rounds: int | None, budget: str | float | None, deadline: str | float | None, closeup: bool) -> Plan:
+        """The plan of a user's choices, which are described in `compare`."""
+        if rounds is not None and budget is not None:
+            raise ValueError("give rounds or a budget, not both: rounds says how many, a budget how long")
+        return cls(
+            None if rounds is None else whole(rounds, "rounds"),
+            None if rounds is not None else BUDGET_S if budget is None else _seconds(budget, "budget"),
+            sample.DEADLINE_S if deadline is None else _seconds(deadline, "deadline"),
+            closeup,
+        )
+
 
 def _measure(
-    cells: Sequence[_Cell], served: Workload, plan: _Plan, order: random.Random, tell: Callable[[Step], None]
+    cells: Sequence[Cell], served: Workload, plan: Plan, order: random.Random, tell: Callable[[Step], None]
 ) -> int:
     """Take all samples; how many rounds there were."""
     clock = _Clock(plan)
@@ -143,7 +154,7 @@ def _measure(
 class _Clock:
     """When the rounds of a plan must end, and how far they have come."""
 
-    def __init__(self, plan: _Plan) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.turn = 0
         self.began = time.monotonic()
@@ -179,7 +190,7 @@ def _judged(rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 @dataclass(slots=True)
-class _Cell:
+class Cell:
     """A row in the making."""
 
     model: str
@@ -196,7 +207,7 @@ class _Cell:
     def name(self) -> str:
         return label(self.model, self.body)
 
-    def is_settled(self, baseline: _Cell) -> bool:
+    def is_settled(self, baseline: Cell) -> bool:
         """Whether more rounds would tell little more of this cell."""
         if self.error is not None or self is baseline:
             return True
@@ -254,9 +265,9 @@ def _without_origin(run: Run, origin_s: float) -> Run:
     return replace(run, counters=replace(run.counters, others_s=others_s))
 
 
-def _cells(
+def cells_of(
     workload: Workload, models: str | Iterable[str], bodies: str | Iterable[str], workers: int | None
-) -> list[_Cell]:
+) -> list[Cell]:
     """The cells asked for and the baseline, in the order of the grid; native models have one body, without a name."""
     wanted_models = select(models)
     wanted_bodies = pick("body", bodies, BODIES, {"all": BODIES})
@@ -271,7 +282,7 @@ def _cells(
                 continue
             asked += wanted
             reason = senseless(workload, column, body)
-            cells.append(_Cell(name, column.family, body, crew(workload, column, workers), reason))
+            cells.append(Cell(name, column.family, body, crew(workload, column, workers), reason))
     if not asked:
         raise no_c_body(workload)
     return cells

@@ -160,7 +160,10 @@ class Comparison:
         return len(self.rows)
 
     def __getitem__(self, key: str | tuple[str, str | None]) -> Row:
-        """The row of a model, or of a model and a body. A Python model alone gives its Python body."""
+        """The row of a model, or of a model and a body. A Python model alone gives its Python body.
+
+        In a sweep it is that with the fewest workers.
+        """
         model, body = (key, None) if isinstance(key, str) else key
         for row in self.rows:
             if row.model == model and row.body in (body, "python" if body is None else body):

@@ -17,7 +17,7 @@ from rich.text import Text
 from lanes import machine, stats
 from lanes.comparison import label
 from lanes.report.json import Document
-from lanes.report.table import _bare_table, _count, _listed, _params, _print_table, _time_unit, factor
+from lanes.report.table import _params, _time_unit, bare_table, count, factor, listed, print_table
 
 Row: TypeAlias = dict[str, Any]
 """A row as it was read."""
@@ -52,7 +52,7 @@ def show(one: Sequence[Document], other: Sequence[Document], names: tuple[str, s
         console.print()
         _print([Text(_title(first), "bold")], console)
         both = _both(first, second)
-        _print_table(_table(both), console)
+        print_table(_table(both), console)
         console.print()
         _print(_notes(first, second, both), console)
 
@@ -69,7 +69,7 @@ def _workload(document: Document) -> list[object]:
 
 def _title(document: Document) -> str:
     name, params, tasks = _workload(document)
-    return f"{name}: {', '.join([_count(tasks, 'task'), *_params(params)])}"
+    return f"{name}: {', '.join([count(tasks, 'task'), *_params(params)])}"
 
 
 def _warnings(matched: Sequence[Pair]) -> list[str]:
@@ -92,7 +92,7 @@ def _key(row: Row) -> tuple[object, ...]:
 
 def _table(both: Sequence[tuple[Row, Row]]) -> Table:
     unit, scale, digits = _time_unit([wall for pair in both for row in pair if (wall := stats.median(_walls(row)))])
-    table = _bare_table()
+    table = bare_table()
     for name in ("model", "body"):
         table.add_column(name, no_wrap=True)
     for name in ("workers", f"A, {unit}", f"B, {unit}", "factor"):
@@ -127,12 +127,12 @@ def _notes(first: Document, second: Document, both: Sequence[tuple[Row, Row]]) -
     counts = {(len(_walls(before)), len(_walls(after))) for before, after in both if _walls(before) and _walls(after)}
     for some, others in sorted(counts):
         if not stats.enough(some, others):
-            yield Text(f"{_count(some, 'round')} and {others} are too few to tell anything: take 4 of each.", "yellow")
+            yield Text(f"{count(some, 'round')} and {others} are too few to tell anything: take 4 of each.", "yellow")
     keys = {_key(before) for before, _ in both}
     for letter, document in (("A", first), ("B", second)):
         alone = [row for row in document["rows"] if row["reason"] is None and _key(row) not in keys]
         if alone:
-            yield Text(f"Only in {letter}: {_listed([_name(row) for row in alone])}")
+            yield Text(f"Only in {letter}: {listed([_name(row) for row in alone])}")
         for row in document["rows"]:
             if row["error"] is not None:
                 yield Text(f"{letter}: {_name(row)}: {row['error']}", "red")
@@ -141,4 +141,4 @@ def _notes(first: Document, second: Document, both: Sequence[tuple[Row, Row]]) -
 
 
 def _name(row: Row) -> str:
-    return f"{label(row['model'], row['body'])} with {_count(row['workers'], 'worker')}"
+    return f"{label(row['model'], row['body'])} with {count(row['workers'], 'worker')}"

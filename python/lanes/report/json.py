@@ -42,6 +42,10 @@ A row:
     origin_busy              share of a run's wall for which the embedded origin computed, at its worst, or null
     spans                    of the typical run, the one with the median wall, in the order of the tasks
 
+A sweep has rows for every number of workers and, under "sweep", these workers and curves: model, body, workers and
+speedup (the medians); amdahl and usl, each with single, contention, coherence, r_squared and peak_workers, or null;
+best_workers; pays_off_s, the length of a serial task above which the model is faster, null where never_pays_off.
+
 A span: task, worker, thread_id, process_id, cpu, and in seconds since the start of its run claimed_s, started_s,
 finished_s; cpu_s is the CPU time of its worker's thread. Several comparisons written at once are
 {"schema": 1, "comparisons": [...]}, each as above. Numbers that are not known are null.
@@ -58,6 +62,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from lanes.comparison import Comparison, Difference, Row
+from lanes.sweep import Curve, Fit, Sweep
 from lanes.types import Closeup, Outcome, Run, Span, Usage
 
 SCHEMA = 1
@@ -66,8 +71,12 @@ Document: TypeAlias = dict[str, Any]
 """A comparison as it was read."""
 
 
-def document(comparison: Comparison) -> dict[str, object]:
-    """A comparison as what JSON can hold."""
+def document(result: Comparison | Sweep) -> dict[str, object]:
+    """A comparison or a sweep as what JSON can hold."""
+    if isinstance(result, Sweep):
+        curves = [_curve(curve) for curve in result.curves]
+        return {**document(result.comparison), "sweep": {"workers": list(result.workers), "curves": curves}}
+    comparison = result
     workload, distance = comparison.workload, comparison.distance
     return {
         "schema": SCHEMA,
@@ -87,9 +96,34 @@ def document(comparison: Comparison) -> dict[str, object]:
     }
 
 
-def text(comparisons: Sequence[Comparison]) -> str:
-    """One comparison as itself, several as a list."""
-    documents = [document(comparison) for comparison in comparisons]
+def _curve(curve: Curve) -> dict[str, object]:
+    never = curve.pays_off_s is not None and math.isinf(curve.pays_off_s)
+    return {
+        "model": curve.model,
+        "body": curve.body,
+        "workers": [row.workers for row in curve.rows],
+        "speedup": [row.speedup for row in curve.rows],
+        "amdahl": curve.amdahl and _fit(curve.amdahl),
+        "usl": curve.usl and _fit(curve.usl),
+        "best_workers": curve.best,
+        "pays_off_s": None if never else curve.pays_off_s,
+        "never_pays_off": never,
+    }
+
+
+def _fit(fit: Fit) -> dict[str, object]:
+    return {
+        "single": fit.single,
+        "contention": fit.contention,
+        "coherence": fit.coherence,
+        "r_squared": fit.r_squared,
+        "peak_workers": fit.peak,
+    }
+
+
+def text(results: Sequence[Comparison | Sweep]) -> str:
+    """One result as itself, several as a list."""
+    documents = [document(result) for result in results]
     whole = documents[0] if len(documents) == 1 else {"schema": SCHEMA, "comparisons": documents}
     return json.dumps(whole, indent=1, allow_nan=False) + "\n"
 
@@ -110,9 +144,9 @@ def check_writable(path: Path) -> None:
         raise PermissionError(f"cannot write {path}: permission denied")
 
 
-def write(comparisons: Sequence[Comparison], path: Path) -> None:
+def write(results: Sequence[Comparison | Sweep], path: Path) -> None:
     """Write the file as a whole or not at all; a pipe or a device is written to as it is."""
-    write_text(text(comparisons), path)
+    write_text(text(results), path)
 
 
 def write_text(text: str, path: Path) -> None:

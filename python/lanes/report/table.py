@@ -33,12 +33,12 @@ def text(comparison: Comparison, width: int = 80) -> str:
 
 def show(comparison: Comparison, console: Console) -> None:
     """Print the table and what there is to say about it."""
-    console.print(_title(comparison), soft_wrap=not console.is_terminal)
-    _print_table(_table(comparison), console)
+    console.print(title(comparison), soft_wrap=not console.is_terminal)
+    print_table(_table(comparison), console)
     console.print()
     if any(row.split for row in comparison):
         console.print("where the time went: ms of wall; % of the workers' time at work", style="dim")
-        _print_table(_splits(comparison), console)
+        print_table(_splits(comparison), console)
         console.print()
         for row in comparison:
             if said := comparison.explanation(row):
@@ -52,20 +52,20 @@ def show(comparison: Comparison, console: Console) -> None:
 def show_models(columns: Iterable[Model], console: Console) -> None:
     """Print the columns of the grid, and its cells that make no sense."""
     columns = list(columns)
-    table = _bare_table()
+    table = bare_table()
     for name in ("model", "family", "who decides to switch", "processors", "bodies"):
         # Wide enough that in 80 columns no row has more than two lines.
         table.add_column(name, no_wrap=name in ("model", "family"), min_width=21 if name.startswith("who") else None)
     for column in columns:
         bodies = [body for body in BODIES if body not in column.reasons] if column.family == "python" else ["C, no GIL"]
         table.add_row(column.name, column.family, column.switching, column.processors, ", ".join(bodies))
-    _print_table(table, console)
+    print_table(table, console)
     for column in columns:
         for body, reason in column.reasons.items():
             console.print(Text(f"{label(column.name, body)} makes no sense: {reason}", "dim"))
 
 
-def _print_table(table: Table, console: Console) -> None:
+def print_table(table: Table, console: Console) -> None:
     """Outside of a terminal, lines end where their text does."""
     if console.is_terminal:
         console.print(table)
@@ -85,7 +85,7 @@ def problems(comparison: Comparison) -> Iterator[str]:
         elif row.differences:
             many = len({difference.task for difference in row.differences})
             against = "its own first round" if row.name == baseline else baseline
-            yield f"{row.name}: {many} of {_count(len(comparison.workload.tasks), 'task')} differ from {against}"
+            yield f"{row.name}: {many} of {count(len(comparison.workload.tasks), 'task')} differ from {against}"
             lines = [f"  {line}" for line in _differences(comparison, row)]
             yield from lines[:_SHOWN]
             if len(lines) > _SHOWN:
@@ -97,14 +97,14 @@ def factor(ratio: float) -> str:
     return f"{ratio:.0f}x" if ratio >= 99.5 else f"{ratio:.1f}x" if ratio >= 9.95 else f"{ratio:.2f}x"
 
 
-def _title(comparison: Comparison) -> Text:
+def title(comparison: Comparison) -> Text:
     workload, machine = comparison.workload, comparison.machine
     params = {key: value for key, value in workload.params.items() if value != workload.name}
-    facts = [f"{_count(len(workload.tasks), 'task')}", *_params(params)]
+    facts = [f"{count(len(workload.tasks), 'task')}", *_params(params)]
     title = Text.assemble((workload.name, "bold"), f": {', '.join(facts)}")
     return title.append(
-        f"\n{_count(comparison.rounds, 'round')}, Python {machine['python']}{'' if machine['gil'] else ' without GIL'},"
-        f" {_count(machine['processors_usable'], 'processor')}",
+        f"\n{count(comparison.rounds, 'round')}, Python {machine['python']}{'' if machine['gil'] else ' without GIL'},"
+        f" {count(machine['processors_usable'], 'processor')}",
         style="dim",
     )
 
@@ -114,7 +114,7 @@ def _params(params: object) -> Iterator[str]:
     assert isinstance(params, dict)
     for key, value in params.items():
         if key == "urls":
-            yield _count(len(set(value)), "URL")
+            yield count(len(set(value)), "URL")
         elif value is not None:
             values = value if isinstance(value, list) else [value]
             kind = key.removesuffix("_s") if key.endswith("_s") else key
@@ -132,8 +132,8 @@ def _quantity(key: str, value: object) -> str:
 
 def _table(comparison: Comparison) -> Table:
     unit, scale, digits = _time_unit([row.wall for row in comparison if row.wall is not None])
-    best = None if _failures(comparison.baseline) else _fastest(comparison.rows)
-    table = _bare_table()
+    best = None if _failures(comparison.baseline) else fastest(comparison.rows)
+    table = bare_table()
     for name in ("model", "body"):
         table.add_column(name, no_wrap=True)
     for name in ("workers", f"wall, {unit}", "speed-up", "95 %", "verdict"):
@@ -154,7 +154,7 @@ def _table(comparison: Comparison) -> Table:
 
 def _splits(comparison: Comparison) -> Table:
     """Of each typical run: its phases, and the split of its workers' time at work."""
-    table = _bare_table()
+    table = bare_table()
     for name in ("model", "body"):
         table.add_column(name, no_wrap=True)
     for name in ("start", "work", "end", "cores", "user", "sys", "queue", "GIL", "blocked"):
@@ -200,7 +200,7 @@ def _interval(interval: Interval) -> str:
     return f"{factor(interval.low)[:-1]}-{factor(interval.high)[:-1]}"
 
 
-def _bare_table() -> Table:
+def bare_table() -> Table:
     """Columns one blank apart, a line below the head and nothing else."""
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False, header_style="bold")
 
@@ -242,10 +242,10 @@ def _notes(comparison: Comparison) -> Iterator[Text]:
         )
     for line in problems(comparison):
         yield Text(line, "red")
-    for line in _broken_laws(comparison):
+    for line in broken_laws(comparison):
         yield Text(line, "yellow")
-    for reason, names in _reasons(comparison).items():
-        yield Text(f"{_listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}", "dim")
+    for reason, names in reasons(comparison).items():
+        yield Text(f"{listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}", "dim")
     if not comparison.workload.compiled:
         yield Text("held, released and native models are left out: a Python function has no C body", "dim")
 
@@ -258,7 +258,7 @@ def _verdict(comparison: Comparison) -> Iterator[str]:
     baseline = comparison.baseline
     if not _good([baseline]) or _failures(baseline):
         return
-    best = _fastest(comparison.rows)
+    best = fastest(comparison.rows)
     if best is None:
         yield f"Nothing is faster than {baseline.name} here, as far as these rounds can tell."
         return
@@ -266,13 +266,13 @@ def _verdict(comparison: Comparison) -> Iterator[str]:
     rivals = [row for row in _good(comparison.rows) if row is not best and row is not baseline]
     verdicts = {row.name: comparison.versus((best.model, best.body), (row.model, row.body)) for row in rivals}
     if equals := [name for name, verdict in verdicts.items() if verdict is None or verdict.word != "faster"]:
-        yield f"Cannot tell it from: {_listed(equals)}."
+        yield f"Cannot tell it from: {listed(equals)}."
     told = best
     for kind, rows in (
         ("Python model", [row for row in comparison if row.family == "python"]),
         ("with a Python body", [row for row in comparison if row.body == "python"]),
     ):
-        row = _fastest(rows)
+        row = fastest(rows)
         if row is not None and row is not best and row is not told:
             told = row
             yield f"The fastest {kind} is {row.name}: {compared(row.verdict)} than {baseline.name}."
@@ -292,7 +292,7 @@ def _good(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row.agrees and row.error is None]
 
 
-def _fastest(rows: Iterable[Row]) -> Row | None:
+def fastest(rows: Iterable[Row]) -> Row | None:
     """Of those that are faster than the baseline, the one with the shortest median; a lucky one is not among them."""
     faster = (row for row in _good(rows) if row.verdict is not None and row.verdict.word == "faster")
     return min(faster, key=lambda row: row.wall or 0.0, default=None)
@@ -305,18 +305,20 @@ def _failures(baseline: Row) -> str | None:
     if not kinds:
         return None
     words = ", ".join(f"{many} {kind}" for kind, many in kinds.most_common())
-    return f"{sum(kinds.values())} of {_count(len(outcomes), 'task')} failed with {baseline.name}: {words}"
+    return f"{sum(kinds.values())} of {count(len(outcomes), 'task')} failed with {baseline.name}: {words}"
 
 
-def _broken_laws(comparison: Comparison) -> Iterator[str]:
+def broken_laws(comparison: Comparison) -> Iterator[str]:
     """One line per law that is broken; outcomes that differ are told elsewhere, one by one."""
     for law in LAWS[1:]:
-        rows = [f"{row.name} ({each.why})" for row in comparison for each in row.broken if each.name == law.name]
-        if rows:
-            yield f"Broken law: {law.name} ({law.says}). Void: {_listed(rows)}"
+        why = [(row.name, each.why) for row in comparison for each in row.broken if each.name == law.name]
+        if why:
+            names = list(dict.fromkeys(name for name, _ in why))
+            yield f"Broken law: {law.name}. {law.says[0].upper()}{law.says[1:]}; but of {why[0][0]}: {why[0][1]}."
+            yield f"Void: {listed(names)}."
 
 
-def _reasons(comparison: Comparison) -> dict[str, list[str]]:
+def reasons(comparison: Comparison) -> dict[str, list[str]]:
     """The cells that make no sense, by reason."""
     names: dict[str, list[str]] = {}
     for row in comparison:
@@ -344,12 +346,12 @@ def _outcome(outcome: Outcome) -> str:
     return " ".join(filter(None, (outcome.status, outcome.error))) + detail
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     shown = list(names[:_SHOWN])
     if len(names) > _SHOWN:
         shown.append(f"{len(names) - _SHOWN} more")
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
-def _count(number: object, noun: str) -> str:
+def count(number: object, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
