@@ -31,7 +31,10 @@ from lanes.types import Run, Workload
 from lanes.units import short, whole
 
 _MOST_COUNTS = 32
-_OVERLAP = 1.02
+_CLOSE = 1.05
+"""Who takes no more than this many times as long as the fastest is close to it."""
+
+_OVERLAP = 1.05
 """Bodies that ran no more than this many times faster than serial's will not make up for anything."""
 
 
@@ -51,7 +54,7 @@ class Fit:
     @property
     def peak(self) -> float | None:
         """The number of workers beyond which more do harm; None where they never do."""
-        return math.sqrt((1 - self.contention) / self.coherence) if self.coherence > 1e-9 else None
+        return max(1.0, math.sqrt((1 - self.contention) / self.coherence)) if self.coherence > 1e-9 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class Curve:
     """How one model scales: its rows by number of workers, and what is made of them.
 
     amdahl, usl: the laws fitted; None with too few counts: three are needed, and four.
-    best:        the least number of workers that may well be as fast as the fastest; None without a row that ran.
+    best:        the least number of workers that comes within 5 % of the fastest; None without a row that ran.
     pays_off_s:  the length of a task of serial, in seconds, above which the model with its best number of workers is
                  faster, given as many tasks; infinite where it is never.
     """
@@ -166,16 +169,12 @@ def _curve(rows: Sequence[Row], comparison: Comparison) -> Curve:
 
 
 def _best(rows: Sequence[Row]) -> Row | None:
-    """The row with the fewest workers of those that may well be as fast as the fastest."""
+    """The row with the fewest workers of those that are close to the fastest."""
     fastest = min(rows, key=lambda row: row.wall or math.inf, default=None)
-    return next((row for row in rows if fastest is not None and _is_as_fast(row, fastest)), None)
-
-
-def _is_as_fast(row: Row, fastest: Row) -> bool:
-    """Whether the interval of how many times longer it took goes down to a trifle."""
-    ratios = stats.paired_ratios(row.walls, fastest.walls)
-    sure = stats.interval(ratios)
-    return (ratios[0] if sure is None else sure.low) <= stats.MARGIN
+    if fastest is None:
+        return None
+    longer = ((row, stats.median(stats.paired_ratios(row.walls, fastest.walls))) for row in rows)
+    return next(row for row, times in longer if times is not None and times <= _CLOSE)
 
 
 def _points(rows: Sequence[Row]) -> list[tuple[int, float]]:

@@ -66,14 +66,14 @@ def _fits(sweep: Sweep) -> Table:
 
 
 def _amdahl(fit: Fit | None) -> tuple[str, ...]:
-    return ("-", "-") if fit is None else (f"{fit.contention:.0%}", f"{fit.r_squared:.2f}")
+    return ("-", "-") if fit is None else (f"{fit.contention:.0%}", f"{max(0.0, fit.r_squared):.2f}")
 
 
 def _usl(fit: Fit | None) -> tuple[str, ...]:
     if fit is None:
         return "-", "-", "-", "-"
-    peak = "none" if fit.peak is None else f"{fit.peak:.3g}"
-    return f"{fit.contention:.3f}", f"{fit.coherence:.4f}", f"{fit.r_squared:.2f}", peak
+    peak = "none" if fit.peak is None else f"{fit.peak:.0f}"
+    return f"{fit.contention:.3f}", f"{fit.coherence:.4f}", f"{max(0.0, fit.r_squared):.2f}", peak
 
 
 def _pays_off(curve: Curve) -> str:
