@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import lanes
@@ -21,6 +22,7 @@ from lanes import models, workloads
 from lanes.compare import ROUNDS, Comparison, Step, compare
 from lanes.types import BODIES, Workload
 from lanes.units import whole
+from lanes.workloads import function
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +39,7 @@ _EXAMPLES = {
         "lanes compare --models native,asyncio --rounds 5",
         "lanes compare download --latency 20ms --workers 8",
         "lanes compare compute --json results.json",
+        function.EXAMPLES[0],
     ),
     "models": ("lanes models",),
     "workloads": ("lanes workloads",),
@@ -68,6 +71,20 @@ class _Misplaced(argparse.Action):
 
     def __call__(self, parser: object, namespace: object, values: object, option: str | None = None) -> NoReturn:
         raise ValueError(f"{option} is an option of one workload: write lanes compare {self.const} {option} ...")
+
+
+class _Rows(dict[str, _Parser]):
+    """The parsers of the workloads, by name; the path of any function is a name of the one for functions."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(_row(name))
+
+    def __getitem__(self, name: str) -> _Parser:
+        return super().__getitem__(_row(name))
+
+
+def _row(name: str) -> str:
+    return function.FORM if ":" in name and "://" not in name else name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -131,11 +148,11 @@ def _add_compare(commands: Subparsers) -> None:
     parser = _add(commands, "compare", about, _EXAMPLES["compare"], _compare)
     _add_common_options(parser)
     rows = parser.add_subparsers(title="workloads", metavar="WORKLOAD", dest="workload")
-    for name in workloads.names():
-        module = workloads.load(name)
+    rows.choices = rows._name_parser_map = _Rows()  # argparse knows no other way to more names than it has listed
+    for name, module in _modules().items():
         row = _add(rows, name, module.ABOUT, module.EXAMPLES, _compare)
         options = {_option(key): described for key, described in module.OPTIONS.items()}
-        if described := _input_of(name):
+        if described := _input_of(module):
             row.add_argument("input", metavar=described[0], nargs="*", help=described[1])
             options["--urls"] = ("FILE", "with one URL a line; a line that begins with # is a comment")
         for option, (metavar, words) in options.items():
@@ -144,14 +161,19 @@ def _add_compare(commands: Subparsers) -> None:
         _add_common_options(row)
 
 
+def _modules() -> dict[str, ModuleType]:
+    """The workloads by the form of their names."""
+    return {**{name: workloads.load(name) for name in workloads.names()}, function.FORM: function}
+
+
 def _option(key: str) -> str:
     """The option for a choice: --task-size for task_size."""
     return f"--{key.replace('_', '-')}"
 
 
-def _input_of(name: str) -> tuple[str, str] | None:
+def _input_of(module: ModuleType) -> tuple[str, str] | None:
     """The form and the meaning of what a workload is given besides its choices, if anything."""
-    described: tuple[str, str] | None = getattr(workloads.load(name), "INPUT", None)
+    described: tuple[str, str] | None = getattr(module, "INPUT", None)
     return described
 
 
@@ -229,11 +251,22 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _workload(name: str, options: argparse.Namespace) -> Workload:
     """The workload, made from those of its choices that were given."""
+    if _row(name) == function.FORM:
+        return _function(name, options)
     given, module = vars(options), workloads.load(name)
     choices = {key: given[key] for key in ("tasks", *module.OPTIONS) if key in given}
     inputs = [*given.get("input", []), *(_read_urls(_file_of("urls", options)) if "urls" in given else [])]
     make: Callable[..., Workload] = getattr(module, name)
     return make(inputs, **choices) if inputs else make(**choices)
+
+
+def _function(path: str, options: argparse.Namespace) -> Workload:
+    if "items" not in options:
+        raise ValueError(f"{path} needs --items FILE: {function.OPTIONS['items'][1]}")
+    from lanes.workloads.function_path import find, read_items
+
+    items = read_items(_file_of("items", options))
+    return function.workload(find(path), items=items, tasks=getattr(options, "tasks", None))
 
 
 def _file_of(option: str, options: argparse.Namespace) -> Path:
@@ -315,13 +348,12 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _workloads(options: argparse.Namespace) -> int:
-    for name in workloads.names():
-        module = workloads.load(name)
-        print(f"{name:<10}{module.ABOUT}")
-        if described := _input_of(name):
-            print(f"{'':<10}{f'{described[0]} ...':<20}{described[1]}")
+    for name, module in _modules().items():
+        print(f"{name:<16}{module.ABOUT}")
+        if described := _input_of(module):
+            print(f"{'':<16}{f'{described[0]} ...':<20}{described[1]}")
         for key, (metavar, words) in module.OPTIONS.items():
-            print(f"{'':<10}{f'{_option(key)} {metavar}':<20}{words}")
+            print(f"{'':<16}{f'{_option(key)} {metavar}':<20}{words}")
     return 0
 
 
