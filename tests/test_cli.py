@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -27,6 +27,7 @@ from lanes.compare import Step
 from lanes.comparison import Comparison, Difference
 from lanes.report import json as json_report
 from lanes.types import Outcome, Workload
+from lanes.workloads import function
 from support import BASE, MARK, make_comparison, make_row, marked
 
 QUICK = ("compare", "wait", "--tasks", "2", "--duration", "1ms", "--models", "native-epoll", "--rounds", "1")
@@ -88,6 +89,115 @@ def test_a_url_file_that_is_no_text_is_refused(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "urls").write_bytes(b"\xff\xfe")
     refused(["compare", "download", "--urls", str(tmp_path / "urls")])
     assert "not UTF-8 text" in capsys.readouterr().err
+
+
+MODULE = """
+print("imported")
+number = 3
+def double(n):
+    return 2 * n
+async def fetch(n):
+    return n
+class Group:
+    @staticmethod
+    def member(n):
+        return n
+"""
+FILES = {
+    "mod.py": MODULE,
+    "raising.py": "raise RuntimeError('not\\n today')",
+    "lacking.py": "import no_such_thing",
+    "leaving.py": "import sys; sys.exit(3)",
+    "wrong.py": "def f(:",
+    "items.json": '\ufeff[1, 2.5, "ab"]',
+    "object.json": "{}",
+    "number.json": "3",
+    "true.json": "true",
+    "bad.json": "[1,",
+    "empty.json": "[]",
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A directory with these files, and afterwards nothing of them left in this process."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    for name in FILES:
+        sys.modules.pop(name.removesuffix(".py"), None)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        ("mod:duoble --items items.json", "mod has no duoble; it has Group, double, fetch"),
+        ("mod:Group.x --items items.json", "mod.Group has no x; it has member"),
+        ("math:nothing --items items.json", "math has no nothing; it has acos, .* and [0-9]+ more"),
+        ("mod:number --items items.json", "mod:number is no function but 3"),
+        ("mood:f --items items.json", "there is no module mood in /.* or where Python looks"),
+        ("mod.sub:f --items items.json", "there is no module mod.sub in"),
+        ("mod.py:f --items items.json", "there is no module mod.py in .*: write it without .py"),
+        ("./mod.py:f --items items.json", "'./mod.py:f' is no path to a function: write mypkg.mymod:function"),
+        ("mod: --items items.json", "'mod:' is no path"),
+        (":f --items items.json", "':f' is no path"),
+        ("raising:f --items items.json", "cannot import raising: RuntimeError: not today"),
+        ("lacking:f --items items.json", "cannot import lacking: ModuleNotFoundError: No module named 'no_such_thing'"),
+        ("leaving:f --items items.json", "cannot import leaving: SystemExit: 3"),
+        ("wrong:f --items items.json", "cannot import wrong: SyntaxError: invalid syntax .wrong.py, line 1."),
+        ("mod:double", "mod:double needs --items FILE: with a JSON list"),
+        ("mod:double --items=", "--items needs the name of a file"),
+        ("mod:double --items no.json", "cannot read no.json: No such file"),
+        ("mod:double --items mod.py", "mod.py is not JSON: Expecting value: line 2 column 1"),
+        ("mod:double --items bad.json", "bad.json is not JSON: Expecting value"),
+        ("mod:double --items object.json", "object.json is not a JSON list: it holds an object"),
+        ("mod:double --items number.json", "number.json is not a JSON list: it holds a number"),
+        ("mod:double --items true.json", "true.json is not a JSON list: it holds true or false"),
+        ("mod:double --items empty.json", "empty.json is an empty list"),
+        ("mod:double --items items.json --tasks 0", "tasks must be a whole number"),
+        ("mod:double --items items.json --models native", "mod:double is a Python function without a body in C"),
+        ("--items items.json mod:double", "write lanes compare module:function --items"),
+        ("mod:double --size 3", "unrecognized arguments: --size 3"),
+    ],
+)
+def test_a_function_or_items_that_are_not_there_get_one_line(
+    arguments: str, allowed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(["compare", *arguments.split()])
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.fullmatch(rf"lanes: .*{allowed}.*\n", captured.err.removeprefix("imported\n"))
+
+
+@pytest.mark.usefixtures("here")
+def test_a_function_is_found_and_gets_the_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = captured_comparisons(monkeypatch)
+    assert (
+        cli.main(
+            ["compare", "--rounds", "2", "mod:Group.member", "--items", "items.json", "--tasks", "4", "--workers", "3"]
+        )
+        == 0
+    )
+    assert cli.main(["compare", "mod:fetch", "--items", "items.json"]) == 0
+    (one, choices), (other, _) = seen
+    assert isinstance(one, function.Function)
+    assert isinstance(other, function.Function)
+    assert (one.name, one.items, other.blocking) == ("mod:Group.member", (1, 2.5, "ab", 1), False)
+    assert choices == {"rounds": 2, "workers": 3}
+
+
+@pytest.mark.usefixtures("here")
+def test_a_function_of_the_current_directory_runs_and_its_module_may_print() -> None:
+    command = ["compare", "mod:double", "--items", "items.json", "--rounds", "1", "--json", "-"]
+    script = Path(sys.executable).with_name("lanes")  # whose module path does not begin with the current directory
+    done = subprocess.run([script, *command], capture_output=True, text=True)
+    rows = json.loads(done.stdout)["rows"]
+    assert [row["model"] for row in rows] == list(models.FAMILIES["python"]), done.stderr
+    assert all(row["agrees"] for row in rows)
+    assert (done.returncode, "imported" in done.stderr) == (0, True)
 
 
 def test_options_may_stand_before_the_workload_and_reach_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +362,18 @@ def test_models_workloads_and_version_name_what_there_is(capsys: pytest.CaptureF
     assert all(name in text for name in models.names())
     assert cli.main(["workloads"]) == 0
     text = capsys.readouterr().out
-    assert all(word in text for word in (*workloads.names(), "primes", "squares", "mandelbrot", "--latency"))
+    assert all(
+        word in text
+        for word in (
+            *workloads.names(),
+            "module:function",
+            "--items FILE",
+            "primes",
+            "squares",
+            "mandelbrot",
+            "--latency",
+        )
+    )
     assert cli.main(["--version"]) == 0
     version = (
         rf"lanes {re.escape(lanes.__version__)}, Python {sys.version_info[0]}\.\d+.*, libcurl \d+\..*, GIL (on|off)\n"
@@ -305,6 +426,7 @@ def test_report_of_files_with_nothing_in_common_is_refused(tmp_path: Path, capsy
         "origin",
         *(f"compare {name}" for name in workloads.names()),
     ],
+    ["", "compare", "models", "workloads", "origin", *(f"compare {name}" for name in (*workloads.names(), "m:f"))],
 )
 def test_every_help_has_examples_that_parse(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from types import ModuleType
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
 import lanes
 from lanes import models, workloads
@@ -23,11 +24,16 @@ from lanes.comparison import Comparison
 from lanes.sample import DEADLINE_S
 from lanes.types import BODIES, Workload
 from lanes.units import whole
+from lanes.workloads import function
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from lanes.sweep import Sweep
+
     Subparsers: TypeAlias = "argparse._SubParsersAction[_Parser]"
+
+Result = TypeVar("Result", "Comparison", "Sweep")
 
 BY_DEFAULT = ("download", "compute")
 """What `lanes compare` compares when it is not told."""
@@ -39,6 +45,12 @@ _EXAMPLES = {
         "lanes compare --models native,asyncio --rounds 5",
         "lanes compare download --latency 20ms --workers 8",
         "lanes compare compute --json results.json",
+        function.EXAMPLES[0],
+    ),
+    "sweep": (
+        "lanes sweep compute --workers 1,2,4,8",
+        "lanes sweep download --latency 20ms --models python --budget 90s",
+        "lanes sweep mypkg.mymod:function --items items.json",
     ),
     "doctor": ("lanes doctor", "lanes doctor --json machine.json"),
     "report": ("lanes report before.json after.json",),
@@ -71,7 +83,21 @@ class _Misplaced(argparse.Action):
     """An option of one workload, given before its name or without it."""
 
     def __call__(self, parser: object, namespace: object, values: object, option: str | None = None) -> NoReturn:
-        raise ValueError(f"{option} is an option of one workload: write lanes compare {self.const} {option} ...")
+        raise ValueError(f"{option} is an option of one workload: write {self.const} {option} ...")
+
+
+class _Rows(dict[str, _Parser]):
+    """The parsers of the workloads, by name; the path of any function is a name of the one for functions."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(_row(name))
+
+    def __getitem__(self, name: str) -> _Parser:
+        return super().__getitem__(_row(name))
+
+
+def _row(name: str) -> str:
+    return function.FORM if ":" in name and "://" not in name else name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,7 +146,10 @@ def _parser() -> _Parser:
     parser.set_defaults(command=_help)
     parser.add_argument("--version", action="store_true", help="of lanes, Python and libcurl, and the state of the GIL")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    _add_compare(commands)
+    about = f"one workload on many models; if none is named, {' and '.join(BY_DEFAULT)}"
+    _add_measuring(commands, "compare", about, _compare)
+    about = "the same over worker counts: how each model scales, how many workers are best, from when it pays off"
+    _add_measuring(commands, "sweep", about, _sweep)
     _add_doctor(commands)
     _add_report(commands)
     about = "the models: who decides to switch, how many processors, which bodies"
@@ -132,22 +161,25 @@ def _parser() -> _Parser:
     return parser
 
 
-def _add_compare(commands: Subparsers) -> None:
-    about = f"one workload on many models; if none is named, {' and '.join(BY_DEFAULT)}"
-    parser = _add(commands, "compare", about, _EXAMPLES["compare"], _compare)
-    _add_common_options(parser)
+def _add_measuring(
+    commands: Subparsers, command: str, about: str, perform: Callable[[argparse.Namespace], int]
+) -> None:
+    parser = _add(commands, command, about, _EXAMPLES[command], perform)
+    _add_common_options(parser, command)
     rows = parser.add_subparsers(title="workloads", metavar="WORKLOAD", dest="workload")
-    for name in workloads.names():
-        module = workloads.load(name)
-        row = _add(rows, name, module.ABOUT, module.EXAMPLES, _compare)
+    rows.choices = rows._name_parser_map = _Rows()  # argparse knows no other way to more names than it has listed
+    for name, module in _modules().items():
+        examples = [example.replace("lanes compare", f"lanes {command}") for example in module.EXAMPLES]
+        row = _add(rows, name, module.ABOUT, examples, perform)
         options = {_option(key): described for key, described in module.OPTIONS.items()}
-        if described := _input_of(name):
+        if described := _input_of(module):
             row.add_argument("input", metavar=described[0], nargs="*", help=described[1])
             options["--urls"] = ("FILE", "with one URL a line; a line that begins with # is a comment")
         for option, (metavar, words) in options.items():
-            parser.add_argument(option, const=name, action=_Misplaced, help=argparse.SUPPRESS)
+            where = f"lanes {command} {name}"
+            parser.add_argument(option, const=where, action=_Misplaced, help=argparse.SUPPRESS)
             row.add_argument(option, metavar=metavar, type=_number if metavar == "N" else str, help=words)
-        _add_common_options(row)
+        _add_common_options(row, command)
 
 
 def _add_doctor(commands: Subparsers) -> None:
@@ -165,14 +197,19 @@ def _add_report(commands: Subparsers) -> None:
     parser.add_argument("after", metavar="B.json", help="the file that is held against it")
 
 
+def _modules() -> dict[str, ModuleType]:
+    """The workloads by the form of their names."""
+    return {**{name: workloads.load(name) for name in workloads.names()}, function.FORM: function}
+
+
 def _option(key: str) -> str:
     """The option for a choice: --task-size for task_size."""
     return f"--{key.replace('_', '-')}"
 
 
-def _input_of(name: str) -> tuple[str, str] | None:
+def _input_of(module: ModuleType) -> tuple[str, str] | None:
     """The form and the meaning of what a workload is given besides its choices, if anything."""
-    described: tuple[str, str] | None = getattr(workloads.load(name), "INPUT", None)
+    described: tuple[str, str] | None = getattr(module, "INPUT", None)
     return described
 
 
@@ -181,12 +218,15 @@ def _number(text: str) -> int | str:
     return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text
 
 
-def _add_common_options(parser: _Parser) -> None:
+def _add_common_options(parser: _Parser, command: str) -> None:
     group = parser.add_argument_group("common options")
     names = ", ".join(models.names())
     group.add_argument("--models", metavar="NAME,...", help=f"all, python, native or any of {names}")
     group.add_argument("--bodies", metavar="NAME,...", help=f"of Python models: all or any of {', '.join(BODIES)}")
-    group.add_argument("--workers", metavar="N", type=_number, help="threads, processes or tasks in flight")
+    if command == "sweep":
+        group.add_argument("--workers", metavar="N,...", help="how many, each in turn; powers of two if left out")
+    else:
+        group.add_argument("--workers", metavar="N", type=_number, help="threads, processes or tasks in flight")
     group.add_argument("--tasks", metavar="N", type=_number, help="how many tasks")
     group.add_argument(
         "--rounds", metavar="N", type=_number, help="samples of every row; as many as it takes if left out"
@@ -219,28 +259,50 @@ def _help(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
+    from lanes.report import table
+
+    chosen: str | None = getattr(options, "workload", None)
+    return _perform([chosen] if chosen else BY_DEFAULT, options, compare, table.show)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from lanes.report import sweep as report
+    from lanes.sweep import sweep
+
+    if not getattr(options, "workload", None):
+        names = ", ".join(_modules())
+        _refuse(ValueError(f"lanes sweep needs a workload: choose from {names}"))
+    return _perform([options.workload], options, sweep, report.show)
+
+
+def _perform(
+    names: Sequence[str],
+    options: argparse.Namespace,
+    measure: Callable[..., Result],
+    show: Callable[[Result, Console], None],
+) -> int:
+    """Measure one workload after another, show each result, and write them all."""
     from lanes.report import json, table
 
     to_stdout = getattr(options, "json", None) == "-"
-    chosen: str | None = getattr(options, "workload", None)
     try:
         path = _file_of("json", options) if "json" in options and not to_stdout else None
         if path:
             json.check_writable(path)
-        made = [_workload(name, options) for name in ([chosen] if chosen else BY_DEFAULT)]
+        made = [_workload(name, options) for name in names]
     except (ValueError, OSError) as error:
         _refuse(error)
-    results: list[Comparison] = []
+    results: list[Result] = []
     for workload in made:
-        results.append(_measure(workload, options))
+        results.append(_measure(workload, options, measure))
         if "quiet" in options:
-            for line in table.problems(results[-1]):
+            for line in table.problems(_comparison(results[-1])):
                 print(line, file=sys.stderr)
         else:
             console = _console(stderr=to_stdout, least_width=80)
             if len(results) > 1:
                 console.print()
-            table.show(results[-1], console)
+            show(results[-1], console)
         # After each, for the next may not come to its end; but a pipe takes only one document.
         if path and (len(results) == len(made) or not json.is_special(path)):
             try:
@@ -249,16 +311,31 @@ def _compare(options: argparse.Namespace) -> int:
                 _refuse(error)
     if to_stdout:
         print(json.text(results), end="")
-    return 0 if all(result.ok for result in results) else 1
+    return 0 if all(_comparison(result).ok for result in results) else 1
+
+
+def _comparison(result: Comparison | Sweep) -> Comparison:
+    return result if isinstance(result, Comparison) else result.comparison
 
 
 def _workload(name: str, options: argparse.Namespace) -> Workload:
     """The workload, made from those of its choices that were given."""
+    if _row(name) == function.FORM:
+        return _function(name, options)
     given, module = vars(options), workloads.load(name)
     choices = {key: given[key] for key in ("tasks", *module.OPTIONS) if key in given}
     inputs = [*given.get("input", []), *(_read_urls(_file_of("urls", options)) if "urls" in given else [])]
     make: Callable[..., Workload] = getattr(module, name)
     return make(inputs, **choices) if inputs else make(**choices)
+
+
+def _function(path: str, options: argparse.Namespace) -> Workload:
+    if "items" not in options:
+        raise ValueError(f"{path} needs --items FILE: {function.OPTIONS['items'][1]}")
+    from lanes.workloads.function_path import find, read_items
+
+    items = read_items(_file_of("items", options))
+    return function.workload(find(path), items=items, tasks=getattr(options, "tasks", None))
 
 
 def _file_of(option: str, options: argparse.Namespace) -> Path:
@@ -281,7 +358,7 @@ def _read_urls(path: Path) -> list[str]:
     return urls
 
 
-def _measure(workload: Workload, options: argparse.Namespace) -> Comparison:
+def _measure(workload: Workload, options: argparse.Namespace, measure: Callable[..., Result]) -> Result:
     passed = ("models", "bodies", "workers", "rounds", "budget", "deadline")
     choices = {key: value for key, value in vars(options).items() if key in passed}
     begun = False
@@ -293,7 +370,7 @@ def _measure(workload: Workload, options: argparse.Namespace) -> Comparison:
             show(step)
 
         try:
-            return compare(workload, **choices, progress=progress)
+            return measure(workload, **choices, progress=progress)
         except (ValueError, OSError) as error:
             if begun:  # what was asked for had all been found good
                 raise
@@ -385,13 +462,12 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _workloads(options: argparse.Namespace) -> int:
-    for name in workloads.names():
-        module = workloads.load(name)
-        print(f"{name:<10}{module.ABOUT}")
-        if described := _input_of(name):
-            print(f"{'':<10}{f'{described[0]} ...':<20}{described[1]}")
+    for name, module in _modules().items():
+        print(f"{name:<16}{module.ABOUT}")
+        if described := _input_of(module):
+            print(f"{'':<16}{f'{described[0]} ...':<20}{described[1]}")
         for key, (metavar, words) in module.OPTIONS.items():
-            print(f"{'':<10}{f'{_option(key)} {metavar}':<20}{words}")
+            print(f"{'':<16}{f'{_option(key)} {metavar}':<20}{words}")
     return 0
 
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import FunctionType
 
 
-def pack(thing: object) -> tuple[str | None, bytes]:
+def pack(thing: object) -> tuple[int, str | None, bytes]:
     """What `unpack` takes. Raises whatever the thing raises that cannot be pickled."""
     from cloudpickle import Pickler  # a few milliseconds that only a function costs
 
@@ -33,18 +33,18 @@ def pack(thing: object) -> tuple[str | None, bytes]:
     pickler = Noting(file)
     pickler.dump(thing)
     pickler.dump(used.copy())  # which may note more: what only that uses nobody needs by its name
-    return _here(), file.getvalue()
+    return os.getpid(), _here(), file.getvalue()
 
 
-def unpack(directory: str | None, data: bytes) -> object:
+def unpack(origin: int, directory: str | None, data: bytes) -> object:
     """The thing, in this interpreter."""
     if directory is not None and directory not in sys.path:
         sys.path.append(directory)  # last, so that nothing in it hides a standard module
     unpickler = pickle.Unpickler(io.BytesIO(data))
     thing: object = unpickler.load()
-    main = vars(sys.modules["__main__"])
-    for name, each in unpickler.load().items():
-        main.setdefault(name, each)
+    used: dict[str, object] = unpickler.load()
+    if origin != os.getpid():  # at home these are copies of what is there
+        vars(sys.modules["__main__"]).update(used)
     return thing
 
 

@@ -100,8 +100,8 @@ class Function:
         return _unpacked, parcel.pack((self.sync, self.coroutine, self.items))
 
 
-def _unpacked(directory: str | None, data: bytes) -> Function:
-    return Function(*cast(tuple[Sync | None, Coroutine | None, tuple[object, ...]], parcel.unpack(directory, data)))
+def _unpacked(*packed: Any) -> Function:
+    return Function(*cast(tuple[Sync | None, Coroutine | None, tuple[object, ...]], parcel.unpack(*packed)))
 
 
 def _call(function: Sync, task: Task) -> Outcome:
