@@ -66,6 +66,8 @@ void lanes_batch_finish(struct lanes_batch *batch)
     if (batch->stop_fd >= 0)
         close(batch->stop_fd);
     batch->stop_fd = -1;
+    batch->warm_up = NULL;
+    batch->ledger = NULL;
 }
 
 void lanes_batch_close(struct lanes_batch *batch)

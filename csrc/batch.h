@@ -25,6 +25,8 @@ struct lanes_batch {
     struct lanes_shared *shared; /* owned, shared memory: claims and stop */
     int stop_fd; /* owned: readable for all once the run is to stop */
 
+    const struct lanes_input *warm_up; /* borrowed: what each worker does
+                                        * before its first task; may be NULL */
     struct lanes_ledger *ledger; /* borrowed: where workers enter what they
                                   * use; may be NULL */
 

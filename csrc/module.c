@@ -114,29 +114,42 @@ static int parse_tasks(PyObject *tasks, struct lanes_batch *batch)
 }
 
 PyDoc_STRVAR(run_doc,
-             "run(model, workload, tasks, workers, ledger=None, /)\n--\n\n"
+             "run(model, workload, tasks, workers, ledger=None, warm_up=None, "
+             "/)\n--\n\n"
              "Run all tasks on one native model, with the GIL released.");
 
-static PyObject *run_tasks(struct lanes_state *state,
-                           const struct lanes_model *model,
-                           const struct lanes_workload *workload,
-                           PyObject *tasks, long workers,
-                           struct lanes_ledger *ledger)
+/* What Python asked for, found or borrowed. */
+struct order {
+    const struct lanes_model *model;
+    const struct lanes_workload *workload;
+    PyObject *tasks; /* owned: a tuple, which keeps the texts alive */
+    long workers;
+    PyObject *ledger, *warm_up;
+};
+
+static PyObject *run_order(struct lanes_state *state, const struct order *order)
 {
+    struct lanes_input warm_up;
     struct lanes_records *records;
     int rc;
 
-    records =
-        lanes_records_make(state, PyTuple_GET_SIZE(tasks), workload, workers);
+    records = lanes_records_make(state, PyTuple_GET_SIZE(order->tasks),
+                                 order->workload, order->workers);
     if (records == NULL)
         return NULL;
-    if (parse_tasks(tasks, &records->batch) < 0)
+    if (parse_tasks(order->tasks, &records->batch) < 0)
         goto fail;
-    records->batch.ledger = ledger;
-    rc = run_model(model, &records->batch);
-    records->batch.ledger = NULL;
+    if (order->warm_up != Py_None) {
+        if (lanes_input_parse(order->warm_up, order->workload, &warm_up) < 0)
+            goto fail;
+        records->batch.warm_up = &warm_up;
+    }
+    if (order->ledger != Py_None)
+        records->batch.ledger =
+            &((struct lanes_ledger_object *)order->ledger)->ledger;
+    rc = run_model(order->model, &records->batch);
     if (rc < 0) {
-        lanes_error_raise(model->name, rc);
+        lanes_error_raise(order->model->name, rc);
         goto fail;
     }
     lanes_batch_finish(&records->batch);
@@ -150,33 +163,29 @@ fail:
 static PyObject *run(PyObject *module, PyObject *args)
 {
     struct lanes_state *state = state_of(module);
-    const char *model_name, *workload_name;
-    const struct lanes_model *model;
-    const struct lanes_workload *workload;
-    PyObject *tasks, *records, *ledger = Py_None;
-    long workers;
+    struct order order = {.ledger = Py_None, .warm_up = Py_None};
+    const char *model, *workload;
+    PyObject *records;
 
-    if (!PyArg_ParseTuple(args, "ssOl|O:run", &model_name, &workload_name,
-                          &tasks, &workers, &ledger))
+    if (!PyArg_ParseTuple(args, "ssOl|OO:run", &model, &workload, &order.tasks,
+                          &order.workers, &order.ledger, &order.warm_up))
         return NULL;
-    if (ledger != Py_None && !Py_IS_TYPE(ledger, state->ledger_type))
+    if (order.ledger != Py_None &&
+        !Py_IS_TYPE(order.ledger, state->ledger_type))
         return PyErr_Format(PyExc_TypeError, "ledger must be a Ledger or None");
-    model = find_model(state, model_name);
-    workload = model ? lanes_row_find(state, workload_name) : NULL;
-    if (workload == NULL)
+    order.model = find_model(state, model);
+    order.workload = order.model ? lanes_row_find(state, workload) : NULL;
+    if (order.workload == NULL)
         return NULL;
-    if (workers < 1 || workers > WORKERS_MAX)
+    if (order.workers < 1 || order.workers > WORKERS_MAX)
         return PyErr_Format(PyExc_ValueError,
                             "workers must be from 1 to %d, not %ld",
-                            WORKERS_MAX, workers);
-    tasks = PySequence_Tuple(tasks); /* keeps the texts alive and unchanged */
-    if (tasks == NULL)
+                            WORKERS_MAX, order.workers);
+    order.tasks = PySequence_Tuple(order.tasks);
+    if (order.tasks == NULL)
         return NULL;
-    records = run_tasks(state, model, workload, tasks, workers,
-                        ledger == Py_None
-                            ? NULL
-                            : &((struct lanes_ledger_object *)ledger)->ledger);
-    Py_DECREF(tasks);
+    records = run_order(state, &order);
+    Py_DECREF(order.tasks);
     return records;
 }
 

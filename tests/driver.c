@@ -253,6 +253,8 @@ static void check_cell(const struct lanes_model *model, const struct cell *cell,
     CHECK(lanes_ledger_open(&ledger, n_workers) == 0, "ledger");
     batch.ledger = &ledger;
     fill(&batch, cell->text, cell->a, cell->b, cell->c);
+    if (n_workers > 1)
+        batch.warm_up = &batch.tasks[0].input;
     rc = model->run(&batch);
     CHECK(rc == 0, "%s/%s: %d", model->name, cell->workload->name, rc);
     check_entries(&ledger, n_workers);

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct sky {
     struct lanes_flight flight; /* first: what the workload sees of us */
@@ -24,7 +25,9 @@ struct sky {
     size_t *empty;             /* owned: places to be filled */
     size_t n_empty;
     size_t n_under_way;
-    size_t from; /* where to look for the next free task */
+    size_t from;                  /* where to look for the next free task */
+    struct lanes_task *warm_ups;  /* owned array */
+    struct lanes_failure failure; /* of the warm-ups: nobody reads it */
 };
 
 static void landed(struct lanes_flight *flight, size_t place)
@@ -56,6 +59,49 @@ static void fill(struct sky *sky)
     }
 }
 
+static int land_all(struct sky *sky, bool refill)
+{
+    int rc = 0;
+
+    while (rc == 0 && sky->n_under_way > 0 &&
+           !lanes_worker_stopping(&sky->worker)) {
+        rc = lanes_loop_step(&sky->loop, LANES_SLICE_MS);
+        if (rc == 0)
+            rc = sky->flight.error;
+        if (refill)
+            fill(sky);
+    }
+    return rc;
+}
+
+/* The same task in every place that will be filled, off the record. */
+static int warm_up(struct sky *sky)
+{
+    const struct lanes_batch *batch = sky->worker.batch;
+    size_t n = sky->flight.n_places;
+
+    if (batch->warm_up == NULL)
+        return 0;
+    if (n > batch->n_tasks)
+        n = batch->n_tasks;
+    sky->warm_ups =
+        aligned_alloc(_Alignof(struct lanes_task), n * sizeof(*sky->warm_ups));
+    if (sky->warm_ups == NULL)
+        return -ENOMEM;
+    memset(sky->warm_ups, 0, n * sizeof(*sky->warm_ups));
+    while (n-- > 0) {
+        size_t place = sky->empty[--sky->n_empty];
+        struct lanes_task *task = &sky->warm_ups[n];
+
+        task->input = *batch->warm_up;
+        task->failure = &sky->failure;
+        sky->tasks[place] = task;
+        sky->n_under_way++;
+        batch->workload->evented->start(&sky->flight, place, task);
+    }
+    return land_all(sky, false);
+}
+
 static int fly(struct sky *sky)
 {
     const struct lanes_evented *evented = sky->worker.batch->workload->evented;
@@ -65,14 +111,11 @@ static int fly(struct sky *sky)
     rc = evented->open(&sky->flight);
     if (rc < 0)
         return rc;
+    rc = warm_up(sky);
     entry = lanes_ledger_enter(sky->worker.batch->ledger);
-    fill(sky);
-    while (rc == 0 && sky->n_under_way > 0 &&
-           !lanes_worker_stopping(&sky->worker)) {
-        rc = lanes_loop_step(&sky->loop, LANES_SLICE_MS);
-        if (rc == 0)
-            rc = sky->flight.error;
+    if (rc == 0) {
         fill(sky);
+        rc = land_all(sky, true);
     }
     lanes_entry_look(entry);
     evented->close(&sky->flight);
@@ -101,6 +144,7 @@ static int take_off(struct lanes_batch *batch)
     lanes_worker_init(&sky.worker, batch, 0, true);
     rc = fly(&sky);
     lanes_loop_close(&sky.loop);
+    free(sky.warm_ups);
 free_places:
     free(sky.empty);
     free(sky.tasks);

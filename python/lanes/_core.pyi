@@ -70,12 +70,18 @@ class Ledger:
         """What each worker has used, in the order in which they came."""
 
 def run(
-    model: str, workload: str, tasks: Sequence[TaskInput], workers: int, ledger: Ledger | None = None, /
+    model: str,
+    workload: str,
+    tasks: Sequence[TaskInput],
+    workers: int,
+    ledger: Ledger | None = None,
+    warm_up: TaskInput | None = None,
+    /,
 ) -> Records:
     """Run all tasks on one native model, with the GIL released throughout.
 
     `workers` is the number of threads or processes; for native-epoll, of tasks in flight; native-serial has one.
-    What they use is entered in the ledger.
+    Each worker first does `warm_up`, off the record; from then on what it uses is entered in the ledger.
     Raises ValueError for an unknown name, a task the workload cannot read or fewer than one worker, OverflowError for
     a number that 64 bits cannot hold, OSError when threads, processes or descriptors run out, RuntimeError when
     native-fork cannot fork safely (in a sub-interpreter, or while other native work is under way). Ctrl-C raises

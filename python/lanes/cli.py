@@ -177,8 +177,13 @@ def _add_measuring(
             options["--urls"] = ("FILE", "with one URL a line; a line that begins with # is a comment")
         for option, (metavar, words) in options.items():
             where = f"lanes {command} {name}"
-            parser.add_argument(option, const=where, action=_Misplaced, help=argparse.SUPPRESS)
-            row.add_argument(option, metavar=metavar, type=_number if metavar == "N" else str, help=words)
+            # A choice without a form is a switch.
+            nothing = None if metavar else 0
+            parser.add_argument(option, const=where, nargs=nothing, action=_Misplaced, help=argparse.SUPPRESS)
+            if metavar is None:
+                row.add_argument(option, action="store_true", help=words)
+            else:
+                row.add_argument(option, metavar=metavar, type=_number if metavar == "N" else str, help=words)
         _add_common_options(row, command)
 
 
@@ -467,7 +472,7 @@ def _workloads(options: argparse.Namespace) -> int:
         if described := _input_of(module):
             print(f"{'':<16}{f'{described[0]} ...':<20}{described[1]}")
         for key, (metavar, words) in module.OPTIONS.items():
-            print(f"{'':<16}{f'{_option(key)} {metavar}':<20}{words}")
+            print(f"{'':<16}{' '.join(filter(None, (_option(key), metavar))):<20}{words}")
     return 0
 
 

@@ -226,6 +226,11 @@ class Workload(Protocol):
     @property
     def default_workers(self) -> int: ...
 
+    @property
+    def warm_up(self) -> Task | None:
+        """What every worker does once when it is ready, before its first task and off the record; None for nothing."""
+        ...
+
     def serve(self) -> AbstractContextManager[Workload]:
         """The same workload, ready to run, with what it needs outside (an origin) alive until exit."""
         ...

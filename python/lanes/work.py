@@ -28,22 +28,31 @@ class Work:
     ledger: _core.Ledger | None = field(default=None, repr=False, compare=False)
     tasks: tuple[Task, ...] = field(init=False, repr=False)
     inputs: tuple[_core.TaskInput, ...] = field(init=False, repr=False)
+    warm_up: _core.TaskInput | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         tasks = self.workload.tasks
         object.__setattr__(self, "tasks", tasks)
-        object.__setattr__(self, "inputs", tuple((task.text, *task.args) for task in tasks))
+        object.__setattr__(self, "inputs", tuple(map(_input, tasks)))
+        warm_up = self.workload.warm_up
+        object.__setattr__(self, "warm_up", warm_up and _input(warm_up))
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Task], Done]]:
         """What one worker calls for each task. Leaving the context frees what the worker kept."""
         if self.body == "python":
-            with self.workload.open() as body, self._counted() as look:
-                yield lambda task: look(_timed(body, task))
+            with self.workload.open() as body:
+                if self.workload.warm_up:
+                    body(self.workload.warm_up)
+                with self._counted() as look:
+                    yield lambda task: look(_timed(body, task))
         else:
             release = self.body == "released"
-            with _core.Worker(self.workload.name) as worker, self._counted() as look:
-                yield lambda task: look(done(task.index, worker.run(self.inputs[task.index], release)))
+            with _core.Worker(self.workload.name) as worker:
+                if self.warm_up:
+                    worker.run(self.warm_up, release)
+                with self._counted() as look:
+                    yield lambda task: look(done(task.index, worker.run(self.inputs[task.index], release)))
 
     @contextmanager
     def _counted(self) -> Iterator[Callable[[Done], Done]]:
@@ -64,10 +73,12 @@ class Work:
             look(True)
 
     @asynccontextmanager
-    async def open_async(self) -> AsyncIterator[Callable[[Task, int], Awaitable[Done]]]:
+    async def open_async(self, places: int) -> AsyncIterator[Callable[[Task, int], Awaitable[Done]]]:
         """What the places of a loop call for each task, giving their own index. C bodies block the loop."""
         if self.body == "python":
             async with self.workload.open_async() as body:
+                if self.workload.warm_up:
+                    await _at_once(body, self.workload.warm_up, min(places, len(self.tasks)))
                 with self._counted() as look:
 
                     async def timed(task: Task, place: int) -> Done:
@@ -84,6 +95,16 @@ class Work:
                     return Done(index, outcome, replace(span, worker=place))
 
                 yield inline
+
+
+def _input(task: Task) -> _core.TaskInput:
+    return task.text, *task.args
+
+
+async def _at_once(body: Callable[[Task], Awaitable[Outcome]], task: Task, times: int) -> None:
+    import asyncio  # only where a loop runs already
+
+    await asyncio.gather(*(body(task) for _ in range(times)))
 
 
 def done(index: int, record: _core.Record) -> Done:

@@ -23,7 +23,7 @@ def run(work: Work, workers: int) -> list[Done]:
 async def _run(work: Work, workers: int) -> list[Done]:
     tasks = iter(work.tasks)  # one for all: taking the next is a step no other coroutine can interrupt
     results: list[Done] = []
-    async with work.open_async() as do:
+    async with work.open_async(workers) as do:
 
         async def worker(place: int) -> None:
             for task in tasks:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from lanes.comparison import BASELINE, Comparison, Difference, Row, label
 from lanes.laws import LAWS
-from lanes.stats import Interval, Verdict
+from lanes.stats import FEWEST, Interval, Verdict
 from lanes.types import BODIES, Model, Outcome
 from lanes.units import format_duration, format_rate, format_size
 
@@ -115,6 +115,8 @@ def _params(params: object) -> Iterator[str]:
     for key, value in params.items():
         if key == "urls":
             yield count(len(set(value)), "URL")
+        elif value is True:
+            yield key
         elif value is not None:
             values = value if isinstance(value, list) else [value]
             kind = key.removesuffix("_s") if key.endswith("_s") else key
@@ -233,6 +235,10 @@ def _word(row: Row) -> Text:
 def _notes(comparison: Comparison) -> Iterator[Text]:
     if failed := _failures(comparison.baseline):
         yield Text(failed, "yellow")
+    if comparison.rounds < FEWEST:
+        yield Text(
+            f"Too few rounds for a verdict: it takes {FEWEST}; give more --rounds, or a longer --budget.", "yellow"
+        )
     for line in _verdict(comparison):
         yield Text(line, "bold")
     if distance := comparison.distance:

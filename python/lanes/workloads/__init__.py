@@ -1,8 +1,8 @@
 """The rows of the grid. A new one is a file here and a line below; it is imported when it is first asked for.
 
 The file has the name of the row, and in it a function of that name makes the workload from the user's choices. ABOUT
-says in words what a task is, OPTIONS each choice's form and meaning, EXAMPLES how it is compared on the command line.
-Where there is an INPUT, its form and meaning, the function's first argument is a list of such.
+says in words what a task is, OPTIONS each choice's form (None for a switch) and meaning, EXAMPLES how it is compared on
+the command line. Where there is an INPUT, its form and meaning, the function's first argument is a list of such.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ class Compute:
     name: ClassVar[str] = "compute"
     compiled: ClassVar[bool] = True
     blocking: ClassVar[bool] = True
+    warm_up: ClassVar[Task | None] = None
 
     kernel: str
     count: int

@@ -26,6 +26,7 @@ OPTIONS = {
     "size": ("SIZE,...", "of the origin's bodies, such as 64KiB; several are used in turn"),
     "latency": ("TIME,...", "of the origin before its first byte, such as 50ms; several are used in turn"),
     "rate": ("RATE", "at which the origin sends a body, such as 10MiB/s"),
+    "warm": (None, "every worker has a connection before the work begins"),
 }
 EXAMPLES = (
     "lanes compare download --tasks 4 --latency 300ms,200ms,200ms,200ms --workers 2",
@@ -59,6 +60,9 @@ class Download:
     """`count` downloads from these URLs in turn or, without any, from an origin of our own.
 
     The origin's answers have `sizes` and `latencies_ns` in turn, each at `rate` bytes per second (None: unlimited).
+    With `warm` every worker has a connection before its first task: it has asked the origin for nothing at all, or for
+    the first of the URLs.
+
     A task's text is its URL; its arguments are the connect and the read time-out in nanoseconds, the latter for each
     wait for data rather than for the whole, and whether proxies named in the environment are used.
     """
@@ -76,21 +80,32 @@ class Download:
     connect_timeout_ns: int = 10 * 10**9
     read_timeout_ns: int = 30 * 10**9
     proxies: bool = True
+    warm: bool = False
+    warm_url: str = ""
     origin: Origin | None = field(default=None, compare=False, repr=False)
     """The origin that serves this, while it does; it stays behind when the workload travels to another process."""
 
     @property
     def params(self) -> dict[str, object]:
+        warm: dict[str, object] = {"warm": True} if self.warm else {}
         if self.proxies:
-            return {"urls": list(self.urls)}
-        return {"size": list(self.sizes), "latency_s": [ns / 1e9 for ns in self.latencies_ns], "rate": self.rate}
+            return {"urls": list(self.urls), **warm}
+        latencies = [ns / 1e9 for ns in self.latencies_ns]
+        return {"size": list(self.sizes), "latency_s": latencies, "rate": self.rate, **warm}
 
     @property
     def tasks(self) -> tuple[Task, ...]:
         """Until it is served, a workload without URLs has tasks without text."""
         urls = self.urls or ("",)
-        args = (self.connect_timeout_ns, self.read_timeout_ns, int(self.proxies))
-        return tuple(Task(n, urls[n % len(urls)], args) for n in range(self.count))
+        return tuple(Task(n, urls[n % len(urls)], self._args) for n in range(self.count))
+
+    @property
+    def warm_up(self) -> Task | None:
+        return Task(0, self.warm_url or self.urls[0], self._args) if self.warm and self.urls else None
+
+    @property
+    def _args(self) -> tuple[int, ...]:
+        return self.connect_timeout_ns, self.read_timeout_ns, int(self.proxies)
 
     @contextmanager
     def serve(self) -> Iterator[Self]:
@@ -109,7 +124,7 @@ class Download:
                 )
                 for n in range(self.count)
             )
-            yield replace(self, urls=tuple(urls), origin=origin)
+            yield replace(self, urls=tuple(urls), warm_url=origin.url(size=0), origin=origin)
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Task], Outcome]]:
@@ -161,11 +176,13 @@ def download(
     size: str | float | Iterable[str | float] | None = None,
     latency: str | float | Iterable[str | float] | None = None,
     rate: str | float | None = None,
+    warm: bool = False,
 ) -> Download:
     """Downloads of these URLs, in turn when there are more tasks; or from the embedded origin.
 
     Size ("64KiB"; bytes), latency before the first byte ("50ms"; seconds) and rate (unlimited; bytes per second) are
-    the origin's, as text or as numbers; several sizes and latencies are taken in turn.
+    the origin's, as text or as numbers; several sizes and latencies are taken in turn. With `warm` every worker has a
+    connection before the work begins, which is then part of its start-up.
     """
     if urls is not None:
         for option, value in (("size", size), ("latency", latency), ("rate", rate)):
@@ -174,7 +191,7 @@ def download(
         listed = tuple(map(check_url, (urls,) if isinstance(urls, (str, bytes)) else urls))
         if not listed:
             raise ValueError("no URLs: give at least one, or leave them out to use the embedded origin")
-        return Download(listed, whole(len(listed) if tasks is None else tasks, "tasks"))
+        return Download(listed, whole(len(listed) if tasks is None else tasks, "tasks"), warm=bool(warm))
     return Download(
         (),
         whole(8 if tasks is None else tasks, "tasks"),
@@ -182,6 +199,7 @@ def download(
         in_turn("50ms" if latency is None else latency, parse_duration),
         None if rate is None else parse_rate(rate),
         proxies=False,
+        warm=bool(warm),
     )
 
 

@@ -40,6 +40,7 @@ class Function:
     """Calls of `sync`, of `coroutine` or, where there are both, of the one that suits the model; one for each item."""
 
     compiled: ClassVar[bool] = False
+    warm_up: ClassVar[Task | None] = None
 
     sync: Sync | None
     coroutine: Coroutine | None
