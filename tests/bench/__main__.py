@@ -17,13 +17,14 @@ import engine
 import figures
 import report
 import scaling
+import truth
 from peers import BUILD
 from rich.console import Console
 
 from lanes import machine
 from lanes.report.json import check_writable
 
-FIGURES = (*dispatch.FIGURES, *scaling.FIGURES, *engine.FIGURES)
+FIGURES = (*dispatch.FIGURES, *scaling.FIGURES, *engine.FIGURES, *truth.FIGURES)
 
 OUTPUT = BUILD / "bench.json"
 

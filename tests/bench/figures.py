@@ -55,6 +55,8 @@ class Figure:
     name:  "engine/wreq"; the part before the slash selects all of a kind.
     lanes, other: what is compared with what.
     unit:  what both are shown in ("us", "ms", "/s"); the pairs hold seconds, or tasks a second.
+    pairs: how many are measured; one a round when None.
+    counts: whether a pair is one case that is counted or not, against 1; then the figure is a share of all cases.
     """
 
     name: str
@@ -63,6 +65,8 @@ class Figure:
     unit: str
     target: Target
     open: Callable[[], AbstractContextManager[Meter]]
+    pairs: int | None = None
+    counts: bool = False
 
     @property
     def kind(self) -> str:
@@ -83,14 +87,22 @@ class Result:
         return tuple(pair.ratio for pair in self.pairs)
 
     @property
-    def median(self) -> float | None:
-        return statistics.median(self.ratios) if self.pairs else None
+    def value(self) -> float | None:
+        """The median ratio, or the share of the cases that were counted."""
+        if not self.pairs:
+            return None
+        return statistics.fmean(self.ratios) if self.figure.counts else statistics.median(self.ratios)
 
     @property
     def is_reached(self) -> bool | None:
-        """Whether the median keeps the bound; None when the figure could not be measured."""
-        middle = self.median
-        return None if middle is None or self.reason is not None else self.figure.target.is_reached(middle)
+        """Whether the value keeps the bound; None when the figure could not be measured."""
+        value = self.value
+        return None if value is None or self.reason is not None else self.figure.target.is_reached(value)
+
+    def side(self, name: str) -> float:
+        """The median of one side of all pairs, "lanes" or "other"; of cases, how many there were."""
+        values = [getattr(pair, name) for pair in self.pairs]
+        return sum(values) if self.figure.counts else statistics.median(values)
 
 
 def select(figures: Sequence[Figure], names: Sequence[str]) -> list[Figure]:
@@ -119,7 +131,10 @@ def measure(figures: Sequence[Figure], rounds: int, tell: Callable[[str], None])
                 samples[name] = meter.sample
                 results[name] = replace(result, note=meter.note)
         for number in range(rounds):
-            for name in random.sample(list(samples), len(samples)):
+            due = [name for name in samples for _ in range(_due(results[name].figure.pairs or rounds, number, rounds))]
+            for name in random.sample(due, len(due)):
+                if name not in samples:
+                    continue
                 tell(f"round {number + 1} of {rounds}: {name}")
                 try:
                     pair = samples[name]()
@@ -129,6 +144,11 @@ def measure(figures: Sequence[Figure], rounds: int, tell: Callable[[str], None])
                 else:
                     results[name] = replace(results[name], pairs=(*results[name].pairs, pair))
     return list(results.values())
+
+
+def _due(pairs: int, number: int, rounds: int) -> int:
+    """How many of so many pairs fall into a round, when they are spread over all."""
+    return pairs * (number + 1) // rounds - pairs * number // rounds
 
 
 def in_any_order(*calls: Callable[[], float]) -> Iterator[float]:

@@ -5,15 +5,15 @@
     rounds   how many pairs of each figure were to be measured
     figures  in the order of the table
 
-A figure: name; lanes and other, what is compared with what; target (at_most or at_least); ratio (samples, one a round,
-median, min, max), lanes over other; unit, lanes_samples and other_samples, what the ratios were made of; reached (null
-when it could not be measured) and reason (null when it could); note, what was found out about the two sides.
+A figure: name; lanes and other, what is compared with what; target (at_most or at_least); ratio (samples, median, min,
+max), lanes over other; share, where cases are counted, of those that were; unit, lanes_samples and other_samples, what
+the ratios were made of; reached (null when it could not be measured) and reason (null when it could); note, what was
+found out about the two sides.
 """
 
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 SCHEMA = 1
-SCALES = {"us": 1e6, "ms": 1e3, "/s": 1.0}
+SCALES = {"us": 1e6, "ms": 1e3, "/s": 1.0, "": 1.0}
 """How many of a unit make one of what pairs hold: seconds, or tasks a second."""
 
 
@@ -83,18 +83,23 @@ def _table(results: Sequence[Result]) -> Table:
     for name in ("goal", "measured", "min - max", "lanes : other", "reached"):
         table.add_column(name, no_wrap=True, justify="right")
     for result in results:
-        target, middle = result.figure.target, result.median
+        figure, target, value = result.figure, result.figure.target, result.value
         cells: tuple[str | Text, ...] = ("-", "-", "-", Text("unknown", "red"))
-        if middle is not None and result.is_reached is not None:
-            sides = " : ".join(number(statistics.median(_scaled(result, side))) for side in ("lanes", "other"))
+        if value is not None and result.is_reached is not None:
+            show, scale = (_whole if figure.counts else number), SCALES[figure.unit]
+            sides = " : ".join(show(result.side(side) * scale) for side in ("lanes", "other"))
             cells = (
-                number(middle),
-                f"{number(min(result.ratios))} - {number(max(result.ratios))}",
-                f"{sides} {result.figure.unit}",
+                number(value),
+                "" if figure.counts else f"{number(min(result.ratios))} - {number(max(result.ratios))}",
+                f"{sides} {figure.unit}",
                 Text("yes", "green") if result.is_reached else Text("NO", "bold red"),
             )
         table.add_row(result.figure.name, f"{'<=' if target.at_most else '>='} {target.bound:.2f}", *cells)
     return table
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
 
 
 def _scaled(result: Result, side: str) -> list[float]:
@@ -112,10 +117,11 @@ def _figure(result: Result) -> dict[str, object]:
         "target": {"at_most" if figure.target.at_most else "at_least": figure.target.bound},
         "ratio": {
             "samples": list(ratios),
-            "median": result.median,
+            "median": None if figure.counts else result.value,
             "min": min(ratios, default=None),
             "max": max(ratios, default=None),
         },
+        "share": result.value if figure.counts else None,
         "unit": figure.unit,
         "lanes_samples": _scaled(result, "lanes"),
         "other_samples": _scaled(result, "other"),
