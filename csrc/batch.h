@@ -15,6 +15,7 @@
 
 struct lanes_workload;
 struct lanes_shared;
+struct lanes_ledger;
 
 struct lanes_batch {
     const struct lanes_workload *workload; /* borrowed */
@@ -23,6 +24,9 @@ struct lanes_batch {
     size_t n_workers;
     struct lanes_shared *shared; /* owned, shared memory: claims and stop */
     int stop_fd; /* owned: readable for all once the run is to stop */
+
+    struct lanes_ledger *ledger; /* borrowed: where workers enter what they
+                                  * use; may be NULL */
 
     /* Asked between waits, on the thread that called run() and no other:
      * may the run go on? */

@@ -9,6 +9,7 @@
 #include "python/binding.h"
 
 #include "clock.h"
+#include "lockwait.h"
 #include "model.h"
 
 #include <pthread.h>
@@ -113,13 +114,14 @@ static int parse_tasks(PyObject *tasks, struct lanes_batch *batch)
 }
 
 PyDoc_STRVAR(run_doc,
-             "run(model, workload, tasks, workers, /)\n--\n\n"
+             "run(model, workload, tasks, workers, ledger=None, /)\n--\n\n"
              "Run all tasks on one native model, with the GIL released.");
 
 static PyObject *run_tasks(struct lanes_state *state,
                            const struct lanes_model *model,
                            const struct lanes_workload *workload,
-                           PyObject *tasks, long workers)
+                           PyObject *tasks, long workers,
+                           struct lanes_ledger *ledger)
 {
     struct lanes_records *records;
     int rc;
@@ -130,7 +132,9 @@ static PyObject *run_tasks(struct lanes_state *state,
         return NULL;
     if (parse_tasks(tasks, &records->batch) < 0)
         goto fail;
+    records->batch.ledger = ledger;
     rc = run_model(model, &records->batch);
+    records->batch.ledger = NULL;
     if (rc < 0) {
         lanes_error_raise(model->name, rc);
         goto fail;
@@ -149,12 +153,14 @@ static PyObject *run(PyObject *module, PyObject *args)
     const char *model_name, *workload_name;
     const struct lanes_model *model;
     const struct lanes_workload *workload;
-    PyObject *tasks, *records;
+    PyObject *tasks, *records, *ledger = Py_None;
     long workers;
 
-    if (!PyArg_ParseTuple(args, "ssOl:run", &model_name, &workload_name, &tasks,
-                          &workers))
+    if (!PyArg_ParseTuple(args, "ssOl|O:run", &model_name, &workload_name,
+                          &tasks, &workers, &ledger))
         return NULL;
+    if (ledger != Py_None && !Py_IS_TYPE(ledger, state->ledger_type))
+        return PyErr_Format(PyExc_TypeError, "ledger must be a Ledger or None");
     model = find_model(state, model_name);
     workload = model ? lanes_row_find(state, workload_name) : NULL;
     if (workload == NULL)
@@ -166,7 +172,10 @@ static PyObject *run(PyObject *module, PyObject *args)
     tasks = PySequence_Tuple(tasks); /* keeps the texts alive and unchanged */
     if (tasks == NULL)
         return NULL;
-    records = run_tasks(state, model, workload, tasks, workers);
+    records = run_tasks(state, model, workload, tasks, workers,
+                        ledger == Py_None
+                            ? NULL
+                            : &((struct lanes_ledger_object *)ledger)->ledger);
     Py_DECREF(tasks);
     return records;
 }
@@ -190,6 +199,30 @@ static PyObject *load(PyObject *module, PyObject *name)
     Py_RETURN_NONE;
 }
 
+static PyObject *watch_gil(PyObject *module, PyObject *on)
+{
+    int wanted = PyObject_IsTrue(on);
+
+    (void)module;
+    if (wanted == 0)
+        lanes_usage_rest();
+    return wanted < 0 ? NULL : PyBool_FromLong(lanes_gil_watch(wanted));
+}
+
+static PyObject *gil_handovers(PyObject *module, PyObject *unused)
+{
+    long long n = lanes_gil_handovers();
+
+    (void)module, (void)unused;
+    return n < 0 ? Py_NewRef(Py_None) : PyLong_FromLongLong(n);
+}
+
+static PyObject *gil_wait_cost(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromLongLong(lanes_lockwait_cost());
+}
+
 static PyObject *die_with_parent(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
@@ -205,6 +238,15 @@ static PyMethodDef methods[] = {
     {"load", load, METH_O,
      "load(workload, /)\n--\n\n"
      "Load what a workload needs, before anything is forked."},
+    {"watch_gil", watch_gil, METH_O,
+     "watch_gil(on, /)\n--\n\nTime waits for the GIL from now on, or no "
+     "longer; says whether they are timed."},
+    {"gil_handovers", gil_handovers, METH_NOARGS,
+     "gil_handovers()\n--\n\nHow often the GIL has gone from one thread to "
+     "another."},
+    {"gil_wait_cost", gil_wait_cost, METH_NOARGS,
+     "gil_wait_cost()\n--\n\nNanoseconds that timing one wait for the GIL "
+     "takes."},
     {"die_with_parent", die_with_parent, METH_NOARGS,
      "die_with_parent()\n--\n\nEnd when the thread that started this process "
      "ends."},
@@ -267,6 +309,8 @@ static int exec_module(PyObject *module)
         return -1;
     if (add_type(module, &lanes_worker_spec, &state->worker_type) < 0)
         return -1;
+    if (add_type(module, &lanes_ledger_spec, &state->ledger_type) < 0)
+        return -1;
     if (add_statuses(state) < 0)
         return -1;
     return add_registries(module, state);
@@ -278,6 +322,7 @@ static int traverse_module(PyObject *module, visitproc visit, void *arg)
 
     Py_VISIT(state->records_type);
     Py_VISIT(state->worker_type);
+    Py_VISIT(state->ledger_type);
     Py_VISIT(state->model_names);
     Py_VISIT(state->workload_names);
     for (int n = 0; n < LANES_STATUSES; n++)
@@ -291,6 +336,7 @@ static int clear_module(PyObject *module)
 
     Py_CLEAR(state->records_type);
     Py_CLEAR(state->worker_type);
+    Py_CLEAR(state->ledger_type);
     Py_CLEAR(state->model_names);
     Py_CLEAR(state->workload_names);
     for (int n = 0; n < LANES_STATUSES; n++)

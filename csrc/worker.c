@@ -1,6 +1,7 @@
 #include "worker.h"
 
 #include "clock.h"
+#include "ledger.h"
 #include "workload.h"
 
 #include <errno.h>
@@ -41,6 +42,7 @@ void lanes_worker_close(struct lanes_worker *worker)
 void lanes_worker_main(struct lanes_batch *batch, int index, bool is_caller)
 {
     struct lanes_worker worker;
+    struct lanes_entry *entry;
     struct lanes_task *task;
     size_t from = 0;
     int rc;
@@ -51,8 +53,10 @@ void lanes_worker_main(struct lanes_batch *batch, int index, bool is_caller)
         lanes_batch_stop(batch, rc);
         return;
     }
+    entry = lanes_ledger_enter(batch->ledger);
     while ((task = lanes_batch_claim(batch, index, &from)) != NULL)
         lanes_worker_do(&worker, task);
+    lanes_entry_look(entry);
     lanes_worker_close(&worker);
 }
 

@@ -6,6 +6,8 @@
  */
 #include "batch.h"
 #include "clock.h"
+#include "ledger.h"
+#include "lockwait.h"
 #include "loop.h"
 #include "model.h"
 #include "worker.h"
@@ -14,6 +16,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -220,16 +223,40 @@ static const struct cell {
     {&lanes_workload_download, "", LANES_SECOND, LANES_SECOND, 0},
 };
 
+/* Of a worker that ended by itself; a place of a loop has none of its own. */
+static void check_entries(const struct lanes_ledger *ledger, size_t n_workers)
+{
+    size_t length = lanes_ledger_length(ledger);
+
+    CHECK(length >= 1 && length <= n_workers, "%zu of %zu", length, n_workers);
+    for (size_t n = 0; n < length; n++) {
+        const struct lanes_entry *entry = lanes_ledger_entry(ledger, n);
+        const struct lanes_usage *first = &entry->first, *last = &entry->last;
+        int64_t wall = last->at - first->at, cpu = last->cpu - first->cpu;
+
+        CHECK(entry->process > 0 && entry->thread > 0, "entry %zu", n);
+        CHECK(wall > 0 && cpu > 0 && cpu <= wall + 20 * LANES_MS, "%ld of %ld",
+              (long)cpu, (long)wall);
+        CHECK(last->run_queue >= first->run_queue, "entry %zu", n);
+        CHECK(last->lock_wait == first->lock_wait, "nobody has a lock");
+    }
+}
+
 static void check_cell(const struct lanes_model *model, const struct cell *cell,
                        size_t n_workers, const struct lanes_batch *serial)
 {
     struct lanes_batch batch;
+    struct lanes_ledger ledger;
     int rc;
 
     open_batch(&batch, cell->workload, n_workers);
+    CHECK(lanes_ledger_open(&ledger, n_workers) == 0, "ledger");
+    batch.ledger = &ledger;
     fill(&batch, cell->text, cell->a, cell->b, cell->c);
     rc = model->run(&batch);
     CHECK(rc == 0, "%s/%s: %d", model->name, cell->workload->name, rc);
+    check_entries(&ledger, n_workers);
+    lanes_ledger_close(&ledger);
     for (size_t n = 0; n < N_TASKS; n++) {
         const struct lanes_task *got = &batch.tasks[n];
         const struct lanes_task *want = &serial->tasks[n];
@@ -472,6 +499,115 @@ static void check_fairness(void)
     close(ends[1]);
 }
 
+/* ---- what is used, and waiting for a lock ---- */
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t lock_cond = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t other_cond = PTHREAD_COND_INITIALIZER;
+
+static int64_t lock_wait_of(pthread_cond_t *cond, int ms)
+{
+    struct lanes_usage before, after;
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += ms * LANES_MS;
+    until.tv_sec += until.tv_nsec / LANES_SECOND;
+    until.tv_nsec %= LANES_SECOND;
+    lanes_usage_read(&before);
+    pthread_mutex_lock(&mutex);
+    while (pthread_cond_timedwait(cond, &mutex, &until) != ETIMEDOUT)
+        continue;
+    pthread_mutex_unlock(&mutex);
+    lanes_usage_read(&after);
+    return after.lock_wait - before.lock_wait;
+}
+
+static void *wait_for_lock(void *arg)
+{
+    int64_t *waited = arg;
+    struct lanes_usage usage;
+
+    pthread_mutex_lock(&mutex);
+    *waited = -1; /* it is about to wait */
+    pthread_cond_wait(&lock_cond, &mutex);
+    pthread_mutex_unlock(&mutex);
+    lanes_usage_read(&usage);
+    *waited = usage.lock_wait;
+    return NULL;
+}
+
+static void check_wake_up(void)
+{
+    const struct timespec nap = {.tv_nsec = 20 * LANES_MS};
+    pthread_t thread;
+    int64_t waited = 0;
+    bool waiting = false;
+
+    pthread_create(&thread, NULL, wait_for_lock, &waited);
+    while (!waiting) {
+        pthread_mutex_lock(&mutex);
+        waiting = waited != 0;
+        pthread_mutex_unlock(&mutex);
+    }
+    nanosleep(&nap, NULL);
+    pthread_mutex_lock(&mutex);
+    pthread_cond_signal(&lock_cond);
+    pthread_mutex_unlock(&mutex);
+    pthread_join(thread, NULL);
+    CHECK(waited >= 15 * LANES_MS, "waited %ld ns", (long)waited);
+}
+
+static void check_lock_wait(void)
+{
+    int64_t waited;
+
+    CHECK(lanes_lockwait_install((const void *)check_lock_wait) == 0, "none");
+    CHECK(lanes_lockwait_install((const void *)check_lock_wait) == 0, "again");
+    CHECK(lock_wait_of(&lock_cond, 5) == 0, "nothing is watched");
+    lanes_lockwait_watch(&lock_cond, NULL);
+    waited = lock_wait_of(&lock_cond, 30);
+    CHECK(waited >= 29 * LANES_MS && waited < PROMPT, "%ld", (long)waited);
+    CHECK(lock_wait_of(&other_cond, 5) == 0, "another is watched");
+    lanes_lockwait_watch(&other_cond, &lock_cond);
+    check_wake_up();
+    lanes_lockwait_watch(NULL, NULL);
+    CHECK(lock_wait_of(&lock_cond, 5) == 0, "no longer watched");
+}
+
+static void check_ledger(void)
+{
+    struct lanes_ledger ledger;
+    int status;
+    pid_t pid;
+
+    CHECK(lanes_ledger_open(&ledger, 2) == 0, "ledger");
+    lanes_ledger_look(&ledger, false);
+    lanes_ledger_look(&ledger, true);
+    CHECK(lanes_ledger_length(&ledger) == 1, "one thread");
+    pid = fork();
+    if (pid == 0) {
+        lanes_ledger_look(&ledger, false);
+        lanes_ledger_add(&ledger, (struct lanes_tally){3, 4});
+        _exit(lanes_ledger_enter(&ledger) == NULL ? 0
+                                                  : 1); /* there is no room */
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0, "%d", status);
+    lanes_ledger_add(&ledger, (struct lanes_tally){5, 6});
+    CHECK(lanes_ledger_length(&ledger) == 2, "and a child");
+    CHECK(lanes_ledger_entry(&ledger, 0)->process == getpid(), "we");
+    CHECK(lanes_ledger_entry(&ledger, 1)->process == pid, "the child");
+    CHECK(lanes_ledger_tally(&ledger).bytes == 8, "bytes");
+    CHECK(lanes_ledger_tally(&ledger).ns == 10, "ns");
+    lanes_ledger_close(&ledger);
+    CHECK(lanes_ledger_open(&ledger, 1) == 0,
+          "another, perhaps at its address");
+    lanes_ledger_look(&ledger, false);
+    CHECK(lanes_ledger_length(&ledger) == 1, "has entries of its own");
+    lanes_ledger_close(&ledger);
+    lanes_usage_rest();
+}
+
 int main(void)
 {
     int port;
@@ -482,6 +618,8 @@ int main(void)
     check_watches(true);
     check_watches(false);
     check_fairness();
+    check_lock_wait();
+    check_ledger();
     check_grid();
     check_silence(port);
     check_stop(port);

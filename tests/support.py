@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from lanes.compare import Comparison, Difference, Row
+from lanes.comparison import Comparison, Difference, Row
 from lanes.types import Outcome, Run, Span
 from lanes.workloads.wait import Wait
 

@@ -15,6 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,7 +23,9 @@ import pytest
 
 import lanes
 from lanes import cli, models, workloads
-from lanes.compare import Comparison, Difference, Step
+from lanes.compare import Step
+from lanes.comparison import Comparison, Difference
+from lanes.report import json as json_report
 from lanes.types import Outcome, Workload
 from lanes.workloads import function
 from support import BASE, MARK, make_comparison, make_row, marked
@@ -64,6 +67,12 @@ LANES = (sys.executable, "-m", "lanes")
         ("compare wait --json /no/such/file", "cannot write /no/such/file: there is no directory"),
         ("compare wait --nonsense", "unrecognized arguments: --nonsense"),
         ("compare wait --work 2", "unrecognized arguments: --work"),
+        ("doctor --json=", "--json needs the name of a file"),
+        ("doctor --json /no/such/file", "cannot write /no/such/file: there is no directory"),
+        ("doctor nonsense", "unrecognized arguments: nonsense"),
+        ("report", "required: A.json, B.json"),
+        ("report /no/such/file /dev/null", "cannot read /no/such/file: No such file"),
+        ("report /dev/null /dev/null", "cannot read /dev/null: it is not JSON"),
         ("origin --port 65536", "port must be a whole number from 0 to 65,535, not 65536"),
         ("origin --host 192.0.2.1", "cannot listen on 192.0.2.1:0: [^[]*"),
         ("origin --host=", "--host needs an address"),
@@ -372,8 +381,51 @@ def test_models_workloads_and_version_name_what_there_is(capsys: pytest.CaptureF
     assert re.fullmatch(version, capsys.readouterr().out)
 
 
+def test_doctor_prints_a_list_and_writes_the_facts(tmp_path: Path) -> None:
+    command = [*LANES, "doctor", "--json", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert re.search(r"^  GIL +(on|off)", done.stdout, re.MULTILINE)
+    assert done.stdout.endswith("may disturb a measurement; nothing was changed.\n")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert ("\x1b" in done.stdout, done.stderr) == (False, "")
+    written = json.loads((tmp_path / "out").read_text())
+    assert written["machine"]["lanes"] == lanes.__version__
+    assert {"group", "name", "value", "advice"} == written["findings"][0].keys()
+
+
+def test_doctor_leaves_standard_output_to_the_json() -> None:
+    done = subprocess.run([*LANES, "doctor", "--json", "-"], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["findings"]
+    assert "nothing was changed" in done.stderr
+
+
+def test_report_holds_two_files_against_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, walls in (("slow", [2.0, 2.1, 2.2, 2.3]), ("fast", [1.0, 1.1, 1.2, 1.3])):
+        json_report.write([make_comparison(make_row("native-fork", None, walls, walls))], tmp_path / name)
+    assert cli.main(["report", str(tmp_path / "slow"), str(tmp_path / "fast")]) == 0
+    assert re.search(r"^native-fork .* 1\.87x faster$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_report_of_files_with_nothing_in_common_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = make_comparison()
+    json_report.write([one], tmp_path / "one")
+    json_report.write([replace(one, workload=lanes.wait(tasks=3))], tmp_path / "other")
+    refused(["report", str(tmp_path / "one"), str(tmp_path / "other")])
+    assert "no workload is in both files with the same choices and number of tasks" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "command",
+    [
+        "",
+        "compare",
+        "doctor",
+        "report",
+        "models",
+        "workloads",
+        "origin",
+        *(f"compare {name}" for name in workloads.names()),
+    ],
     ["", "compare", "models", "workloads", "origin", *(f"compare {name}" for name in (*workloads.names(), "m:f"))],
 )
 def test_every_help_has_examples_that_parse(command: str, capsys: pytest.CaptureFixture[str]) -> None:

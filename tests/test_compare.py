@@ -10,7 +10,8 @@ import pytest
 
 import lanes
 from lanes import models, sample, stats
-from lanes.compare import BASELINE, Step
+from lanes.compare import Step
+from lanes.comparison import BASELINE
 from lanes.types import BODIES, Outcome, Run, Workload
 from lanes.workloads.download import Download
 from support import make_comparison, make_row, make_run

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import lanes
-from lanes.compare import Difference
+from lanes.comparison import Difference
 from lanes.report import json as report
 from lanes.types import Outcome
 from support import BASE, make_comparison, make_row
@@ -148,3 +148,55 @@ def test_what_cannot_be_written_is_known_beforehand(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
     with pytest.raises(OSError, match=r"cannot write .*: permission denied"):
         report.check_writable(tmp_path / "new")
+
+
+def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    report.write([RESULT], path)
+    assert report.read(path) == [json.loads(path.read_text())]
+    report.write([RESULT, RESULT], path)
+    assert report.read(path) == json.loads(path.read_text())["comparisons"]
+
+
+def test_fields_that_a_later_lanes_adds_do_no_harm(tmp_path: Path) -> None:
+    document = json.loads(report.text([RESULT]))
+    later = {**document, "news": 1, "rows": [{**row, "news": 1} for row in document["rows"]]}
+    (tmp_path / "later").write_text(json.dumps(later))
+    assert report.read(tmp_path / "later") == [later]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "it is not JSON"),
+        (b"\xff", "it is not JSON"),
+        (b"[" * 100_000, "it is not JSON"),
+        (b"[]", "it is no result of lanes compare --json"),
+        (b"{}", "it is no result"),
+        (b'{"schema": 1}', "it is no result"),
+        (b'{"schema": 1, "comparisons": []}', "it is no result"),
+        (b'{"schema": 1, "comparisons": 5}', "it is no result"),
+        (b'{"schema": 1, "machine": {}, "findings": []}', "it is no result"),
+        (b'{"schema": 2}', "it is of version 2, and this lanes knows version 1"),
+    ],
+)
+def test_what_is_no_result_is_refused_in_one_line(content: bytes, words: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"cannot read .*/file: {words}"):
+        report.read(tmp_path / "file")
+
+
+@pytest.mark.parametrize("walls", [[0], [-1.0], ["1"], None, [1e999]])
+def test_times_that_are_none_are_refused(walls: object, tmp_path: Path) -> None:
+    document = json.loads(report.text([RESULT]))
+    document["rows"][1]["wall_s"]["samples"] = walls
+    (tmp_path / "file").write_text(json.dumps(document))
+    with pytest.raises(ValueError, match="it is no result"):
+        report.read(tmp_path / "file")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"cannot read .*/none: No such file"):
+        report.read(tmp_path / "none")
+    with pytest.raises(OSError, match=r"cannot read .*: Is a directory"):
+        report.read(tmp_path)

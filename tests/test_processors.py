@@ -38,9 +38,11 @@ def test_affinity() -> None:
 
 def test_a_quota_limits_what_affinity_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setattr(processors, "_quotas", lambda: iter([6, 3]))
-    assert usable_processors() == 3
-    monkeypatch.setattr(processors, "_quotas", lambda: iter([]))
+    monkeypatch.setattr(processors, "_quotas", lambda _: iter([6.0, 2.5]))
+    assert usable_processors() == 3, "two processors and a half keep three busy"
+    assert processors.quota() == 2.5
+    monkeypatch.setattr(processors, "_quotas", lambda _: iter([]))
+    assert processors.quota() is None
     assert usable_processors() == 8
 
 
@@ -57,9 +59,10 @@ def test_quota_of_version_2_and_of_the_groups_above(tmp_path: Path) -> None:
     (mount / "outer/cpu.max").write_text("250000 100000\n")
     (mount / "outer/inner/cpu.max").write_text("max 100000\n")
     proc = control_groups(tmp_path / "proc", "cgroup2", "", "0::/outer/inner\n", mount)
-    assert list(processors._quotas(proc)) == [3], "two processors and a half keep three busy"
+    assert processors.quota(proc) == 2.5
     (mount / "outer/inner/cpu.max").write_text("50000 100000\n")
-    assert min(processors._quotas(proc)) == 1
+    assert processors.quota(proc) == 0.5
+    assert usable_processors(proc) == 1
 
 
 def test_quota_of_version_1(tmp_path: Path) -> None:
@@ -68,9 +71,9 @@ def test_quota_of_version_1(tmp_path: Path) -> None:
     (mount / "box/cpu.cfs_period_us").write_text("100000\n")
     (mount / "box/cpu.cfs_quota_us").write_text("200000\n")
     proc = control_groups(tmp_path / "proc", "cgroup", ",cpu,cpuacct", "3:cpuset:/\n2:cpu,cpuacct:/box\n", mount)
-    assert list(processors._quotas(proc)) == [2]
+    assert processors.quota(proc) == 2
     (mount / "box/cpu.cfs_quota_us").write_text("-1\n")
-    assert list(processors._quotas(proc)) == []
+    assert processors.quota(proc) is None
 
 
 def test_a_container_sees_its_own_group_at_the_mount(tmp_path: Path) -> None:
@@ -78,10 +81,30 @@ def test_a_container_sees_its_own_group_at_the_mount(tmp_path: Path) -> None:
     mount.mkdir()
     (mount / "cpu.max").write_text("100000 100000\n")
     proc = control_groups(tmp_path / "proc", "cgroup2", "", "0::/docker/abc\n", mount, root="/docker/abc")
-    assert list(processors._quotas(proc)) == [1]
+    assert processors.quota(proc) == 1
     (proc / "cgroup").write_text("0::/../elsewhere\n")  # a group outside this namespace
-    assert list(processors._quotas(proc)) == [1]
+    assert processors.quota(proc) == 1
 
 
 def test_no_control_groups_at_all(tmp_path: Path) -> None:
-    assert list(processors._quotas(tmp_path)) == []
+    assert processors.quota(tmp_path) is None
+
+
+def test_throttling_is_that_of_the_group_that_suffered_most(tmp_path: Path) -> None:
+    mount = tmp_path / "cgroup"
+    (mount / "outer/inner").mkdir(parents=True)
+    (mount / "cpu.stat").write_text("usage_usec 7\n")  # the topmost group counts no periods
+    (mount / "outer/cpu.stat").write_text("nr_periods 9\nnr_throttled 4\nthrottled_usec 1500000\n")
+    (mount / "outer/inner/cpu.stat").write_text("nr_periods 9\nnr_throttled 0\nthrottled_usec 0\n")
+    proc = control_groups(tmp_path / "proc", "cgroup2", "", "0::/outer/inner\n", mount)
+    assert processors.throttling(proc) == (4, 1.5)
+    (proc / "cgroup").write_text("0::/\n")
+    assert processors.throttling(proc) is None
+
+
+def test_throttling_of_version_1_is_in_nanoseconds(tmp_path: Path) -> None:
+    mount = tmp_path / "cpu"
+    mount.mkdir()
+    (mount / "cpu.stat").write_text("nr_periods 9\nnr_throttled 2\nthrottled_time 250000000\n")
+    proc = control_groups(tmp_path / "proc", "cgroup", ",cpu", "2:cpu:/\n", mount)
+    assert processors.throttling(proc) == (2, 0.25)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 import lanes
 from lanes import models
-from lanes.compare import Difference
+from lanes.comparison import Difference
 from lanes.report import table
 from lanes.types import Outcome
 from support import BASE, make_comparison, make_row

@@ -7,6 +7,7 @@
  * serial, which is what the table then shows.
  */
 #include "clock.h"
+#include "ledger.h"
 #include "loop.h"
 #include "model.h"
 #include "worker.h"
@@ -58,11 +59,13 @@ static void fill(struct sky *sky)
 static int fly(struct sky *sky)
 {
     const struct lanes_evented *evented = sky->worker.batch->workload->evented;
+    struct lanes_entry *entry;
     int rc;
 
     rc = evented->open(&sky->flight);
     if (rc < 0)
         return rc;
+    entry = lanes_ledger_enter(sky->worker.batch->ledger);
     fill(sky);
     while (rc == 0 && sky->n_under_way > 0 &&
            !lanes_worker_stopping(&sky->worker)) {
@@ -71,6 +74,7 @@ static int fly(struct sky *sky)
             rc = sky->flight.error;
         fill(sky);
     }
+    lanes_entry_look(entry);
     evented->close(&sky->flight);
     return rc;
 }

@@ -8,6 +8,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "ledger.h"
 #include "worker.h"
 #include "workload.h"
 
@@ -17,6 +18,7 @@
 struct lanes_state {
     PyTypeObject *records_type;                         /* owned */
     PyTypeObject *worker_type;                          /* owned */
+    PyTypeObject *ledger_type;                          /* owned */
     PyObject *model_names;                              /* owned: a tuple */
     PyObject *workload_names;                           /* owned: a tuple */
     const struct lanes_workload *workloads[LANES_ROWS]; /* once found */
@@ -30,8 +32,15 @@ struct lanes_records {
     bool is_open;
 };
 
+/* What the workers of a run have used. */
+struct lanes_ledger_object {
+    PyObject_HEAD
+    struct lanes_ledger ledger; /* owned */
+};
+
 extern PyType_Spec lanes_records_spec;
 extern PyType_Spec lanes_worker_spec;
+extern PyType_Spec lanes_ledger_spec;
 
 /* The one place where an error of the engine becomes an exception. */
 void lanes_error_raise(const char *who, int rc);
@@ -47,6 +56,12 @@ void lanes_native_leave(bool forks);
 
 /* Children that somebody else forks start anew. To be called once. */
 void lanes_native_watch_forks(void);
+
+/* Time waits for this interpreter's GIL from now on, or no longer; returns
+ * whether that can be done here. How often its GIL has gone from one thread to
+ * another, -1 where that is not known. */
+bool lanes_gil_watch(bool on);
+long long lanes_gil_handovers(void);
 
 /* Python in: a task is a tuple of a text and at most four integers. */
 int lanes_input_parse(PyObject *item, const struct lanes_workload *workload,

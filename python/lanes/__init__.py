@@ -14,8 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 # Not lazily: modules of these names would take the place of the functions when they are imported later.
-from lanes.compare import Comparison, Difference, Distance, Row, Step, compare
+from lanes.compare import Step, compare
+from lanes.comparison import Comparison, Difference, Distance, Row
+from lanes.doctor import Finding
+from lanes.doctor import examine as doctor
 from lanes.run import run
+from lanes.sweep import Curve, Fit, Sweep, sweep
 from lanes.types import Outcome, Run, Span, Task
 
 if TYPE_CHECKING:
@@ -28,19 +32,25 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Comparison",
+    "Curve",
     "Difference",
     "Distance",
+    "Finding",
+    "Fit",
     "Outcome",
     "Row",
     "Run",
     "Span",
     "Step",
+    "Sweep",
     "Task",
     "__version__",
     "compare",
     "compute",
+    "doctor",
     "download",
     "run",
+    "sweep",
     "wait",
     "workload",
 ]

@@ -47,10 +47,35 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
 
-def run(model: str, workload: str, tasks: Sequence[TaskInput], workers: int, /) -> Records:
+Entry: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int, int, int]
+"""process id, thread id, first look, last look; then, of the thread between the two: CPU time, its user and its system
+part as the kernel's ticks divide it, time in the run queue, time waiting for the GIL, how often it waited for that,
+voluntary and involuntary context switches."""
+
+@final
+class Ledger:
+    """What the workers of a run have used of the machine; forked processes write to the same one.
+
+    Each worker has an entry, which begins with its first look. Looks of workers beyond the room for them are lost.
+    """
+
+    def __new__(cls, workers: int) -> Self: ...
+    def look(self, now: bool = False, /) -> None:
+        """Note what the calling thread has used so far. Skipped, unless `now`, within 0.1 ms of its last look."""
+    def add(self, size: int, ns: int, /) -> None:
+        """Note that so many bytes were pickled or unpickled, in so long."""
+    def tally(self) -> tuple[int, int]:
+        """The sums of what was added: bytes, nanoseconds."""
+    def entries(self) -> list[Entry]:
+        """What each worker has used, in the order in which they came."""
+
+def run(
+    model: str, workload: str, tasks: Sequence[TaskInput], workers: int, ledger: Ledger | None = None, /
+) -> Records:
     """Run all tasks on one native model, with the GIL released throughout.
 
     `workers` is the number of threads or processes; for native-epoll, of tasks in flight; native-serial has one.
+    What they use is entered in the ledger.
     Raises ValueError for an unknown name, a task the workload cannot read or fewer than one worker, OverflowError for
     a number that 64 bits cannot hold, OSError when threads, processes or descriptors run out, RuntimeError when
     native-fork cannot fork safely (in a sub-interpreter, or while other native work is under way). Ctrl-C raises
@@ -65,6 +90,19 @@ def load(workload: str, /) -> None:
 
     Raises ValueError for an unknown workload, ImportError when the library is missing or too old.
     """
+
+def watch_gil(on: bool, /) -> bool:
+    """Time waits for this interpreter's GIL from now on, or no longer; says whether they are timed.
+
+    Exact: the interpreter's own waits for the GIL's condition variables are timed, where it makes them. False where
+    that cannot be done: on a free-threaded build, and on a Python whose GIL is not known.
+    """
+
+def gil_handovers() -> int | None:
+    """How often this interpreter's GIL has gone from one thread to another; None where that is not known."""
+
+def gil_wait_cost() -> int:
+    """Nanoseconds that timing one wait for the GIL takes the thread that waits, measured now."""
 
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that started it ends (PR_SET_PDEATHSIG)."""

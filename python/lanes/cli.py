@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
 import lanes
 from lanes import models, workloads
-from lanes.compare import ROUNDS, Comparison, Step, compare
+from lanes.compare import BUDGET_S, Step, compare
+from lanes.comparison import Comparison
+from lanes.sample import DEADLINE_S
 from lanes.types import BODIES, Workload
 from lanes.units import whole
 from lanes.workloads import function
@@ -27,7 +29,11 @@ from lanes.workloads import function
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from lanes.sweep import Sweep
+
     Subparsers: TypeAlias = "argparse._SubParsersAction[_Parser]"
+
+Result = TypeVar("Result", "Comparison", "Sweep")
 
 BY_DEFAULT = ("download", "compute")
 """What `lanes compare` compares when it is not told."""
@@ -41,6 +47,13 @@ _EXAMPLES = {
         "lanes compare compute --json results.json",
         function.EXAMPLES[0],
     ),
+    "sweep": (
+        "lanes sweep compute --workers 1,2,4,8",
+        "lanes sweep download --latency 20ms --models python --budget 90s",
+        "lanes sweep mypkg.mymod:function --items items.json",
+    ),
+    "doctor": ("lanes doctor", "lanes doctor --json machine.json"),
+    "report": ("lanes report before.json after.json",),
     "models": ("lanes models",),
     "workloads": ("lanes workloads",),
     "origin": ("lanes origin --port 8080", "curl 'http://127.0.0.1:8080/?size=65536&ms=50' -o body"),
@@ -70,7 +83,7 @@ class _Misplaced(argparse.Action):
     """An option of one workload, given before its name or without it."""
 
     def __call__(self, parser: object, namespace: object, values: object, option: str | None = None) -> NoReturn:
-        raise ValueError(f"{option} is an option of one workload: write lanes compare {self.const} {option} ...")
+        raise ValueError(f"{option} is an option of one workload: write {self.const} {option} ...")
 
 
 class _Rows(dict[str, _Parser]):
@@ -133,7 +146,12 @@ def _parser() -> _Parser:
     parser.set_defaults(command=_help)
     parser.add_argument("--version", action="store_true", help="of lanes, Python and libcurl, and the state of the GIL")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    _add_compare(commands)
+    about = f"one workload on many models; if none is named, {' and '.join(BY_DEFAULT)}"
+    _add_measuring(commands, "compare", about, _compare)
+    about = "the same over worker counts: how each model scales, how many workers are best, from when it pays off"
+    _add_measuring(commands, "sweep", about, _sweep)
+    _add_doctor(commands)
+    _add_report(commands)
     about = "the models: who decides to switch, how many processors, which bodies"
     _add(commands, "models", about, _EXAMPLES["models"], _models)
     _add(commands, "workloads", "the workloads: what a task is, and the options", _EXAMPLES["workloads"], _workloads)
@@ -143,22 +161,40 @@ def _parser() -> _Parser:
     return parser
 
 
-def _add_compare(commands: Subparsers) -> None:
-    about = f"one workload on many models; if none is named, {' and '.join(BY_DEFAULT)}"
-    parser = _add(commands, "compare", about, _EXAMPLES["compare"], _compare)
-    _add_common_options(parser)
+def _add_measuring(
+    commands: Subparsers, command: str, about: str, perform: Callable[[argparse.Namespace], int]
+) -> None:
+    parser = _add(commands, command, about, _EXAMPLES[command], perform)
+    _add_common_options(parser, command)
     rows = parser.add_subparsers(title="workloads", metavar="WORKLOAD", dest="workload")
     rows.choices = rows._name_parser_map = _Rows()  # argparse knows no other way to more names than it has listed
     for name, module in _modules().items():
-        row = _add(rows, name, module.ABOUT, module.EXAMPLES, _compare)
+        examples = [example.replace("lanes compare", f"lanes {command}") for example in module.EXAMPLES]
+        row = _add(rows, name, module.ABOUT, examples, perform)
         options = {_option(key): described for key, described in module.OPTIONS.items()}
         if described := _input_of(module):
             row.add_argument("input", metavar=described[0], nargs="*", help=described[1])
             options["--urls"] = ("FILE", "with one URL a line; a line that begins with # is a comment")
         for option, (metavar, words) in options.items():
-            parser.add_argument(option, const=name, action=_Misplaced, help=argparse.SUPPRESS)
+            where = f"lanes {command} {name}"
+            parser.add_argument(option, const=where, action=_Misplaced, help=argparse.SUPPRESS)
             row.add_argument(option, metavar=metavar, type=_number if metavar == "N" else str, help=words)
-        _add_common_options(row)
+        _add_common_options(row, command)
+
+
+def _add_doctor(commands: Subparsers) -> None:
+    about = "what this machine allows, and what will disturb a measurement; nothing is changed"
+    parser = _add(commands, "doctor", about, _EXAMPLES["doctor"], _doctor)
+    parser.add_argument(
+        "--json", metavar="FILE", help="write the facts here; - is standard output, with the list on standard error"
+    )
+
+
+def _add_report(commands: Subparsers) -> None:
+    about = "what became faster or slower between two files that compare --json wrote"
+    parser = _add(commands, "report", about, _EXAMPLES["report"], _report)
+    parser.add_argument("before", metavar="A.json", help="the file with the times to begin with")
+    parser.add_argument("after", metavar="B.json", help="the file that is held against it")
 
 
 def _modules() -> dict[str, ModuleType]:
@@ -182,14 +218,21 @@ def _number(text: str) -> int | str:
     return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text
 
 
-def _add_common_options(parser: _Parser) -> None:
+def _add_common_options(parser: _Parser, command: str) -> None:
     group = parser.add_argument_group("common options")
     names = ", ".join(models.names())
     group.add_argument("--models", metavar="NAME,...", help=f"all, python, native or any of {names}")
     group.add_argument("--bodies", metavar="NAME,...", help=f"of Python models: all or any of {', '.join(BODIES)}")
-    group.add_argument("--workers", metavar="N", type=_number, help="threads, processes or tasks in flight")
+    if command == "sweep":
+        group.add_argument("--workers", metavar="N,...", help="how many, each in turn; powers of two if left out")
+    else:
+        group.add_argument("--workers", metavar="N", type=_number, help="threads, processes or tasks in flight")
     group.add_argument("--tasks", metavar="N", type=_number, help="how many tasks")
-    group.add_argument("--rounds", metavar="N", type=_number, help=f"samples of every row ({ROUNDS})")
+    group.add_argument(
+        "--rounds", metavar="N", type=_number, help="samples of every row; as many as it takes if left out"
+    )
+    group.add_argument("--budget", metavar="TIME", help=f"the time that as many may take ({BUDGET_S:g}s)")
+    group.add_argument("--deadline", metavar="TIME", help=f"a sample that takes longer is killed ({DEADLINE_S:g}s)")
     group.add_argument(
         "--json", metavar="FILE", help="write the result here; - is standard output, with the table on standard error"
     )
@@ -208,36 +251,58 @@ def _help(options: argparse.Namespace) -> int:
     if "version" not in options:
         _parser().print_help()
         return 0
-    from lanes import _download, machine
+    from lanes import _download, interpreter
 
-    python, gil = platform.python_version(), "on" if machine.gil() else "off"
+    python, gil = platform.python_version(), "on" if interpreter.gil() else "off"
     print(f"lanes {lanes.__version__}, Python {python}, libcurl {_download.libcurl_version()}, GIL {gil}")
     return 0
 
 
 def _compare(options: argparse.Namespace) -> int:
+    from lanes.report import table
+
+    chosen: str | None = getattr(options, "workload", None)
+    return _perform([chosen] if chosen else BY_DEFAULT, options, compare, table.show)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from lanes.report import sweep as report
+    from lanes.sweep import sweep
+
+    if not getattr(options, "workload", None):
+        names = ", ".join(_modules())
+        _refuse(ValueError(f"lanes sweep needs a workload: choose from {names}"))
+    return _perform([options.workload], options, sweep, report.show)
+
+
+def _perform(
+    names: Sequence[str],
+    options: argparse.Namespace,
+    measure: Callable[..., Result],
+    show: Callable[[Result, Console], None],
+) -> int:
+    """Measure one workload after another, show each result, and write them all."""
     from lanes.report import json, table
 
     to_stdout = getattr(options, "json", None) == "-"
-    chosen: str | None = getattr(options, "workload", None)
     try:
         path = _file_of("json", options) if "json" in options and not to_stdout else None
         if path:
             json.check_writable(path)
-        made = [_workload(name, options) for name in ([chosen] if chosen else BY_DEFAULT)]
+        made = [_workload(name, options) for name in names]
     except (ValueError, OSError) as error:
         _refuse(error)
-    results: list[Comparison] = []
+    results: list[Result] = []
     for workload in made:
-        results.append(_measure(workload, options))
+        results.append(_measure(workload, options, measure))
         if "quiet" in options:
-            for line in table.problems(results[-1]):
+            for line in table.problems(_comparison(results[-1])):
                 print(line, file=sys.stderr)
         else:
             console = _console(stderr=to_stdout, least_width=80)
             if len(results) > 1:
                 console.print()
-            table.show(results[-1], console)
+            show(results[-1], console)
         # After each, for the next may not come to its end; but a pipe takes only one document.
         if path and (len(results) == len(made) or not json.is_special(path)):
             try:
@@ -246,7 +311,11 @@ def _compare(options: argparse.Namespace) -> int:
                 _refuse(error)
     if to_stdout:
         print(json.text(results), end="")
-    return 0 if all(result.ok for result in results) else 1
+    return 0 if all(_comparison(result).ok for result in results) else 1
+
+
+def _comparison(result: Comparison | Sweep) -> Comparison:
+    return result if isinstance(result, Comparison) else result.comparison
 
 
 def _workload(name: str, options: argparse.Namespace) -> Workload:
@@ -289,8 +358,9 @@ def _read_urls(path: Path) -> list[str]:
     return urls
 
 
-def _measure(workload: Workload, options: argparse.Namespace) -> Comparison:
-    choices = {key: value for key, value in vars(options).items() if key in ("models", "bodies", "workers", "rounds")}
+def _measure(workload: Workload, options: argparse.Namespace, measure: Callable[..., Result]) -> Result:
+    passed = ("models", "bodies", "workers", "rounds", "budget", "deadline")
+    choices = {key: value for key, value in vars(options).items() if key in passed}
     begun = False
     with _display(workload.name, "quiet" not in options) as show:
 
@@ -300,7 +370,7 @@ def _measure(workload: Workload, options: argparse.Namespace) -> Comparison:
             show(step)
 
         try:
-            return compare(workload, **choices, progress=progress)
+            return measure(workload, **choices, progress=progress)
         except (ValueError, OSError) as error:
             if begun:  # what was asked for had all been found good
                 raise
@@ -313,18 +383,24 @@ def _display(title: str, wanted: bool) -> Iterator[Callable[[Step], None]]:
     if not wanted or not sys.stderr.isatty():
         yield lambda step: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[state]}"))
     # Refreshed between samples only: a thread of its own would run beside them.
     with Progress(*columns, console=_console(stderr=True), transient=True, auto_refresh=False) as display:
-        bar = display.add_task(title, total=None)
+        bar = display.add_task(title, total=1.0, state="")
 
         def show(step: Step) -> None:
             what = f"{title}: {step.cell or 'done'}"
-            display.update(bar, description=f"{what:<40}", completed=step.done, total=step.total, refresh=True)
+            display.update(bar, description=f"{what:<40}", completed=step.share, state=_state(step), refresh=True)
 
         yield show
+
+
+def _state(step: Step) -> str:
+    """Rounds done, and the time left."""
+    done = f"{step.round} of {step.rounds} rounds" if step.rounds else f"{step.round} rounds"
+    return done if step.left_s is None else f"{done}, {step.left_s:.0f} s left"
 
 
 def _console(stderr: bool = False, least_width: int = 0) -> Console:
@@ -338,6 +414,44 @@ def _console(stderr: bool = False, least_width: int = 0) -> Console:
     if console.width < least_width:  # a terminal breaks lines; rich would leave out what does not fit
         console.width = least_width
     return console
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from lanes import machine
+    from lanes.doctor import examine
+    from lanes.report import doctor, json
+
+    to_stdout = getattr(options, "json", None) == "-"
+    try:
+        path = _file_of("json", options) if "json" in options and not to_stdout else None
+        if path:
+            json.check_writable(path)
+    except (ValueError, OSError) as error:
+        _refuse(error)
+    facts = machine.facts()
+    findings = examine(facts)
+    doctor.show(findings, _console(stderr=to_stdout, least_width=80))
+    if to_stdout:
+        print(doctor.text(findings, facts), end="")
+    if path:
+        try:
+            json.write_text(doctor.text(findings, facts), path)
+        except OSError as error:
+            _refuse(error)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from lanes.report import changes, json
+
+    names = options.before, options.after
+    try:
+        before, after = (json.read(Path(name)) for name in names)
+        changes.pairs(before, after)
+    except (ValueError, OSError) as error:
+        _refuse(error)
+    changes.show(before, after, names, _console(least_width=80))
+    return 0
 
 
 def _models(options: argparse.Namespace) -> int:

@@ -41,7 +41,7 @@ _NEEDS = {
 }
 
 
-class _Limit(NamedTuple):
+class Limit(NamedTuple):
     """A limit as the kernel states it, how much of it is in use, and how it is raised."""
 
     name: str
@@ -49,49 +49,76 @@ class _Limit(NamedTuple):
     used: int
     remedy: str
 
+    @property
+    def room(self) -> int:
+        return self.most - self.used
+
+
+def facts(proc: Path = cgroup.SELF) -> dict[str, object]:
+    """The limits themselves, ready for JSON; null where there is none. How much is in use takes longer to tell."""
+    soft, hard = (_finite(limit) for limit in resource.getrlimit(resource.RLIMIT_NOFILE))
+    pids = [cgroup.number(directory / "pids.max") for directory in cgroup.directories("pids", proc)]
+    return {
+        "descriptors_limit": soft,
+        "descriptors_limit_hard": hard,
+        "processes_limit": _finite(resource.getrlimit(resource.RLIMIT_NPROC)[0]),
+        "pids_limit": min((most for most in pids if most is not None), default=None),
+    }
+
+
+def most_needed(workers: int) -> tuple[int, int]:
+    """The threads or processes, and the descriptors, of so many workers of the model that needs most of them."""
+    needs = _NEEDS.values()
+    tasks, descriptors = max(need.tasks for need in needs), max(need.descriptors + need.downloading for need in needs)
+    return workers * tasks + _SPARE, workers * descriptors + _SPARE
+
 
 def check(model: str, workload: Workload, workers: int) -> None:
     """Raise ValueError, naming the limit, when it leaves no room for that many workers."""
     need = _NEEDS.get(model, _Need())
     if need.tasks:
-        _fit(model, workers, workers * need.tasks + _SPARE, "threads or processes", _task_limits())
+        _fit(model, workers, workers * need.tasks + _SPARE, "threads or processes", task_limits())
     descriptors = workers * need.descriptors
     if workload.name == "download":
         # There are no more connections than tasks; one each is at the origin, too.
         descriptors += min(workers, len(workload.tasks)) * need.downloading
     if descriptors:
-        _fit(model, workers, descriptors + _SPARE, "descriptors", _descriptor_limits())
+        _fit(model, workers, descriptors + _SPARE, "descriptors", descriptor_limits())
 
 
-def _fit(model: str, workers: int, needed: int, what: str, limits: Iterator[_Limit]) -> None:
+def _fit(model: str, workers: int, needed: int, what: str, limits: Iterator[Limit]) -> None:
     for limit in limits:
-        if limit.used + needed > limit.most:
+        if limit.room < needed:
             raise ValueError(
                 f"{model} with {workers} workers needs about {needed} {what}, but {limit.name} is {limit.most}"
                 f" and {limit.used} are in use: take fewer workers, or raise it with {limit.remedy}"
             )
 
 
-def _descriptor_limits() -> Iterator[_Limit]:
+def descriptor_limits() -> Iterator[Limit]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY:
-        yield _Limit("RLIMIT_NOFILE", soft, len(os.listdir("/proc/self/fd")), f"ulimit -n {_up_to(hard)}")
+        yield Limit("RLIMIT_NOFILE", soft, len(os.listdir("/proc/self/fd")), f"ulimit -n {_up_to(hard)}")
 
 
-def _task_limits() -> Iterator[_Limit]:
+def task_limits() -> Iterator[Limit]:
     """The kernel counts threads and processes alike, and calls both tasks or pids."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
     if soft != resource.RLIM_INFINITY and os.getuid() != 0:  # which does not bind root
-        yield _Limit("RLIMIT_NPROC", soft, _tasks_of_user(), f"ulimit -u {_up_to(hard)}")
+        yield Limit("RLIMIT_NPROC", soft, _tasks_of_user(), f"ulimit -u {_up_to(hard)}")
     everyone = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
     for name in ("threads-max", "pid_max"):
         most = cgroup.number(Path("/proc/sys/kernel", name))
         if most is not None:
-            yield _Limit(f"kernel.{name}", most, everyone, f"sysctl kernel.{name}=NUMBER")
+            yield Limit(f"kernel.{name}", most, everyone, f"sysctl kernel.{name}=NUMBER")
     for directory in cgroup.directories("pids"):
         most, used = cgroup.number(directory / "pids.max"), cgroup.number(directory / "pids.current")
         if most is not None and used is not None:
-            yield _Limit(f"pids.max of {directory}", most, used, "the container's pids limit, or systemd's TasksMax")
+            yield Limit(f"pids.max of {directory}", most, used, "the container's pids limit, or systemd's TasksMax")
+
+
+def _finite(limit: int) -> int | None:
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def _up_to(hard: int) -> str:

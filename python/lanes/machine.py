@@ -2,52 +2,79 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
-from pathlib import Path
+from collections.abc import Mapping
 
-from lanes.processors import usable_processors
+from lanes import host, interpreter, limits
+
+_COUNTED = {
+    "lanes": "lanes",
+    "python": "Python",
+    "implementation": "implementation",
+    "compiler": "compiler of Python",
+    "debug_build": "debug build",
+    "pgo_build": "build optimised by a profile",
+    "lto_build": "build optimised at link time",
+    "shared_library": "Python in a shared library",
+    "free_threaded_build": "free-threaded build",
+    "gil": "GIL",
+    "jit": "JIT",
+    "switch_interval_s": "switch interval in seconds",
+    "start_method": "start method",
+    "dev_mode": "development mode",
+    "malloc": "PYTHONMALLOC",
+    "gc_enabled": "garbage collector",
+    "gc_thresholds": "thresholds of the garbage collector",
+    "libcurl": "libcurl",
+    "system": "system",
+    "kernel": "kernel",
+    "kernel_hz": "ticks a second",
+    "clocksource": "clock",
+    "architecture": "architecture",
+    "cpu": "processor",
+    "virtual": "virtual machine",
+    "processors": "processors there",
+    "processors_allowed": "processors allowed",
+    "processors_usable": "processors usable",
+    "processors_isolated": "processors isolated",
+    "cores_allowed": "cores allowed",
+    "processor_quota": "quota of processors",
+    "smt": "two threads a core",
+    "governor": "frequency governor",
+    "frequency_driver": "frequency driver",
+    "boost": "boost",
+}
+"""The facts that change results, in words. Load and pressure do as well, but a machine has others every minute."""
+
+_NONE = {"malloc", "processor_quota"}
+"""Of these, null does not say that nobody knows, but that there is none."""
 
 
 def facts() -> dict[str, object]:
-    """The facts, ready for JSON. Nothing in them tells whose machine it is."""
-    import sysconfig  # slow to import, and only a finished comparison asks
-
+    """The facts, ready for JSON; see there what they mean. Nothing in them tells whose machine it is."""
     import lanes
-    from lanes import _download  # with libcurl: slow to load
 
-    return {
-        "lanes": lanes.__version__,
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "compiler": platform.python_compiler(),
-        "free_threaded_build": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-        "gil": gil(),
-        "switch_interval_s": sys.getswitchinterval(),
-        "libcurl": _download.libcurl_version(),
-        "system": platform.system(),
-        "kernel": platform.release(),
-        "architecture": platform.machine(),
-        "cpu": _cpu(),
-        "processors": os.cpu_count(),
-        "processors_allowed": len(os.sched_getaffinity(0)),
-        "processors_usable": usable_processors(),
-    }
+    return {"lanes": lanes.__version__, **interpreter.facts(), **host.facts(), **limits.facts()}
 
 
-def gil() -> bool:
-    """Whether this interpreter has a GIL, and has it on."""
-    enabled = getattr(sys, "_is_gil_enabled", None)  # new in 3.13
-    return True if enabled is None else bool(enabled())
+def differences(one: Mapping[str, object], other: Mapping[str, object]) -> tuple[str, ...]:
+    """What of two machines' facts may make their results differ, each in a few words.
+
+    A fact that one of them does not know, or an older lanes did not ask for, is not known to differ.
+    """
+    return tuple(
+        f"{words}: {_said(one[name])} and {_said(other[name])}"
+        for name, words in _COUNTED.items()
+        if _known(name, one) and _known(name, other) and one[name] != other[name]
+    )
 
 
-def _cpu() -> str | None:
-    """The processor's name, where the kernel gives it one."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    names = {key.strip(): value.strip() for key, value in fields.items()}
-    return names.get("model name") or names.get("Model") or names.get("Hardware")
+def _known(name: str, facts: Mapping[str, object]) -> bool:
+    return name in facts and (facts[name] is not None or name in _NONE)
+
+
+def _said(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from lanes import cgroup
 
 
-def usable_processors() -> int:
-    """The affinity mask, cut down to the cgroup's CPU quota; or what PYTHON_CPU_COUNT or -X cpu_count says instead."""
+class Throttling(NamedTuple):
+    """How often, and for how long in all, the kernel has stopped a control group that had used up its quota."""
+
+    periods: int
+    seconds: float
+
+
+def usable_processors(proc: Path = cgroup.SELF) -> int:
+    """What `allowed_processors` says; or what PYTHON_CPU_COUNT or -X cpu_count says instead."""
     told = _told()
-    if told is not None:
-        return told
-    return min([len(os.sched_getaffinity(0)), *_quotas()])
+    return allowed_processors(proc) if told is None else told
+
+
+def allowed_processors(proc: Path = cgroup.SELF) -> int:
+    """The affinity mask, cut down to the cgroup's CPU quota: what the kernel grants, whatever the user says.
+
+    A part of a processor counts as a whole one.
+    """
+    most, allowed = quota(proc), len(os.sched_getaffinity(0))
+    return allowed if most is None else min(allowed, math.ceil(most))
+
+
+def quota(proc: Path = cgroup.SELF) -> float | None:
+    """The processors' worth of time that the control groups of this process grant it; None when they set no limit."""
+    return min(_quotas(proc), default=None)
+
+
+def throttling(proc: Path = cgroup.SELF) -> Throttling | None:
+    """That of the group that suffered most, of this process's own and all above it; None where nobody counts."""
+    return max(_throttlings(proc), default=None)
 
 
 def _told() -> int | None:
@@ -25,18 +51,31 @@ def _told() -> int | None:
     return int(word) if isinstance(word, str) and word.isdecimal() and int(word) > 0 else None
 
 
-def _quotas(proc: Path = cgroup.SELF) -> Iterator[int]:
-    """The CPU quotas of this process's control groups and of all above them, a part of a processor as a whole one."""
+def _quotas(proc: Path) -> Iterator[float]:
+    """The CPU quotas of this process's control groups and of all above them."""
     for directory in cgroup.directories("cpu", proc):
-        quota, period = _quota_and_period(directory)
-        if quota is not None and period and quota > 0:
-            yield -(-quota // period)
+        microseconds, period = _quota_and_period(directory)
+        if microseconds is not None and period and microseconds > 0:
+            yield microseconds / period
 
 
 def _quota_and_period(directory: Path) -> tuple[int | None, int | None]:
     """Microseconds of CPU time per microseconds, as version 2 or 1 says it; None for what is not limited."""
     try:
-        quota, period = (directory / "cpu.max").read_text().split()
+        microseconds, period = (directory / "cpu.max").read_text().split()
     except (OSError, ValueError):
         return cgroup.number(directory / "cpu.cfs_quota_us"), cgroup.number(directory / "cpu.cfs_period_us")
-    return None if quota == "max" else int(quota), int(period)
+    return None if microseconds == "max" else int(microseconds), int(period)
+
+
+def _throttlings(proc: Path) -> Iterator[Throttling]:
+    """Version 2 counts microseconds, version 1 nanoseconds; the topmost group has no such counters."""
+    for directory in cgroup.directories("cpu", proc):
+        try:
+            lines = (directory / "cpu.stat").read_text().splitlines()
+        except OSError:
+            continue
+        counters = {name: int(value) for name, _, value in (line.partition(" ") for line in lines)}
+        if "nr_throttled" in counters:
+            seconds = counters.get("throttled_usec", 0) / 1e6 + counters.get("throttled_time", 0) / 1e9
+            yield Throttling(counters["nr_throttled"], seconds)

@@ -7,19 +7,23 @@ the start of its workers, the work, and their end.
 from __future__ import annotations
 
 import os
-import resource
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from lanes import _core, limits, models
-from lanes.types import BODIES, Done, Model, Run, Span, Workload
+from lanes.measure import Meter
+from lanes.types import BODIES, Closeup, Done, Model, Run, Span, Workload
 from lanes.units import short, whole
 from lanes.value import check_items, check_outcomes
 from lanes.work import Work
+
+Pass: TypeAlias = Literal["timed", "bare", "closeup"]
+"""What is measured beside outcomes and spans: counters, which do not disturb; nothing; what disturbs the run."""
 
 
 def run(
@@ -110,17 +114,23 @@ def crew(workload: Workload, column: Model, workers: int | None) -> int:
     return workers
 
 
-def execute(workload: Workload, column: Model, body: str | None, workers: int) -> Run:
+def execute(workload: Workload, column: Model, body: str | None, workers: int, kind: Pass = "timed") -> Run:
     """Run a workload that is served already; nothing is checked any more."""
-    work = Work(workload, body or "released")
+    meter = Meter(workers, counting=kind != "bare")
+    work = Work(workload, body or "released", meter.ledger)
     if column.start_method:
         check_items(workload.name, work.tasks)
     _warm_up(work, column)
-    cpu_before = _cpu_s()
-    began_ns = time.monotonic_ns()
-    finished = column.run(work, workers)
-    ended_ns = time.monotonic_ns()
-    cpu_s = _cpu_s() - cpu_before
+    seen: list[Closeup] = []
+    with ExitStack() as watching:
+        if kind == "closeup" and meter.ledger is not None:
+            from lanes import closeup  # only where it is wanted
+
+            seen = watching.enter_context(closeup.of(column, meter.ledger))
+        with meter:
+            began_ns = time.monotonic_ns()
+            finished = column.run(work, workers)
+            ended_ns = time.monotonic_ns()
     done = _in_order(finished, len(work.tasks), column.name)
     if column.start_method and not workload.compiled:
         check_outcomes(workload.name, done)
@@ -133,8 +143,10 @@ def execute(workload: Workload, column: Model, body: str | None, workers: int) -
         spans=_number_lanes([each.span for each in done]),
         began_ns=began_ns,
         ended_ns=ended_ns,
-        cpu_s=cpu_s,
+        cpu_s=meter.cpu_s,
         start_method=column.start_method,
+        counters=meter.counters,
+        closeup=seen[0] if seen else None,
     )
 
 
@@ -185,21 +197,15 @@ def _warm_up(work: Work, column: Model) -> None:
         _core.load(work.workload.name)
         return
     if not column.coroutines:
-        with work.open():
+        with work.workload.open():
             return
     import asyncio
 
     async def open_and_close() -> None:
-        async with work.open_async():
+        async with work.workload.open_async():
             pass
 
     asyncio.run(open_and_close())
-
-
-def _cpu_s() -> float:
-    """CPU seconds, user and system, of this process and of the children it has reaped."""
-    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _in_order(finished: Iterable[Done], count: int, model: str) -> list[Done]:

@@ -8,21 +8,31 @@ parent is killed itself, the kernel kills the child, and the child's workers as 
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import BinaryIO, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from lanes import _core, fork, models
-from lanes.run import execute
-from lanes.types import Run, Workload
+from lanes.run import Pass, execute
+from lanes.types import Closeup, Run, Workload
 from lanes.value import UnpicklableError
 
-Job: TypeAlias = tuple[Workload, str, str | None, int, float]
+if TYPE_CHECKING:
+    from lanes.closeup import MemoryWatch
+
+DEADLINE_S = 120.0
+"""A sample that takes longer is taken to hang."""
+
+Job: TypeAlias = tuple[Workload, str, str | None, int, Pass, float]
 """What to run, and the caller's switch interval."""
 Answer: TypeAlias = Run | tuple[str, str] | None
 """A run, or the type and the text of the error that prevented it; None from an interpreter that cannot load the job."""
@@ -32,22 +42,33 @@ class SampleError(RuntimeError):
     """The fresh process brought no run; the text says why, in one line."""
 
 
-def take(workload: Workload, model: str, body: str | None, workers: int, forked: bool = False) -> Run:
+def take(
+    workload: Workload,
+    model: str,
+    body: str | None,
+    workers: int,
+    kind: Pass = "timed",
+    deadline_s: float = DEADLINE_S,
+    forked: bool = False,
+) -> Run:
     """Run a served workload once in a fresh process. Whatever ends this call, nothing of that process is left.
 
     That process is a new interpreter or, where the workload cannot be handed to one, a fork of this one.
     """
-    job: Job = (workload, model, body, workers, sys.getswitchinterval())
+    watch = _memory_watch() if kind == "closeup" else None
+    job: Job = (workload, model, body, workers, kind, sys.getswitchinterval())
     with _memory_file("job") as file, _memory_file("answer") as answer:
         forked = forked or not _written(job, file)
         # Ctrl-C may not come between the start of the process and the `try` that ends it.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            status = _finish(_fork(job, answer) if forked else _start(file, answer), mask)
+            status = _finish(_fork(job, answer) if forked else _start(file, answer), mask, deadline_s, watch)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         answer.seek(0)
         text = answer.read()
+    if status is None:
+        raise SampleError(f"the process of this sample did not end within its deadline of {deadline_s:g} s")
     if status or not text:
         from lanes.children import ending  # it brings multiprocessing along
 
@@ -55,10 +76,19 @@ def take(workload: Workload, model: str, body: str | None, workers: int, forked:
         raise SampleError(f"the process of this sample {how}")
     result: Answer = pickle.loads(text)
     if result is None:
-        return take(workload, model, body, workers, forked=True)
-    if isinstance(result, Run):
+        return take(workload, model, body, workers, kind, deadline_s, forked=True)
+    if not isinstance(result, Run):
+        raise SampleError(": ".join(filter(None, result)))
+    if watch is None:
         return result
-    raise SampleError(": ".join(filter(None, result)))
+    seen = replace(result.closeup or Closeup(), peak_pss_bytes=watch.peak_pss, peak_rss_bytes=watch.peak_rss)
+    return replace(result, closeup=seen)
+
+
+def _memory_watch() -> MemoryWatch:
+    from lanes.closeup import MemoryWatch  # only where it is wanted
+
+    return MemoryWatch()
 
 
 def _written(job: Job, file: BinaryIO) -> bool:
@@ -97,16 +127,21 @@ def _fork(job: Job, answer: BinaryIO) -> fork.Fork:
     return fork.start(lambda: _answer(parent, answer.fileno(), lambda: job))
 
 
-def _finish(process: subprocess.Popen[bytes] | fork.Fork, mask: set[int]) -> int:
-    """Wait for the child's end, then kill what it may have left behind; negative is the signal that killed it.
+def _finish(
+    process: subprocess.Popen[bytes] | fork.Fork, mask: set[int], deadline_s: float, watch: MemoryWatch | None
+) -> int | None:
+    """Wait for the child's end, then kill what it may have left behind. Its status, where a negative one is the signal
+    that killed it; None when it had to be killed at its deadline.
 
     WNOWAIT leaves the child unreaped, so that its process group cannot be anybody else's when it is killed. Where
     SIGCHLD is ignored, or somebody reaps whatever ends, the status is lost, and the group must be left alone.
     """
-    ours = True
+    ours = in_time = True
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        in_time = _wait(process.pid, time.monotonic() + deadline_s, watch)
+        if in_time:
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     except ChildProcessError:
         ours = False
     finally:
@@ -115,7 +150,27 @@ def _finish(process: subprocess.Popen[bytes] | fork.Fork, mask: set[int]) -> int
                 os.killpg(process.pid, signal.SIGKILL)
             process.kill()  # a fork that has just begun leads no group yet
         process.wait()
-    return process.returncode
+    return process.returncode if in_time else None
+
+
+def _wait(pid: int, until: float, watch: MemoryWatch | None) -> bool:
+    """Whether a child ended before that moment of the monotonic clock; meanwhile its memory is watched."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:  # it has ended, and somebody has reaped it
+        return True
+    try:
+        ended = select.poll()
+        ended.register(descriptor, select.POLLIN)
+        while (left := until - time.monotonic()) > 0:
+            pause = min(left, watch.pause_s) if watch else left
+            if ended.poll(math.ceil(pause * 1000)):
+                return True
+            if watch:
+                watch.look(pid)
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def main() -> None:
@@ -143,12 +198,12 @@ def _answer(parent: int, answer: int, load: Callable[[], Job]) -> None:
 def _perform(load: Callable[[], Job]) -> Answer:
     """The run, or what went wrong in one line."""
     try:
-        workload, model, body, workers, switch_interval_s = load()
+        workload, model, body, workers, kind, switch_interval_s = load()
     except BaseException:  # what a user's module does when it is imported, or an object when it is made
         return None
     try:
         sys.setswitchinterval(switch_interval_s)
-        return execute(workload, models.load(model), body, workers)
+        return execute(workload, models.load(model), body, workers, kind)
     except UnpicklableError as error:
         return "", str(error)
     except BaseException as error:

@@ -81,12 +81,75 @@ class Done(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What one worker (a thread, a process, a loop) has used of the machine, from when it was ready to its last task.
+
+    Seconds, of its thread: on a processor, ready to run without one, and waiting for the GIL. Of the CPU time the sum
+    is exact; how it divides into user and system is as the kernel's ticks see it. gil_waits says how often it waited;
+    voluntary and involuntary count its context switches.
+    """
+
+    process_id: int
+    thread_id: int
+    began_ns: int
+    ended_ns: int
+    cpu_user_s: float
+    cpu_system_s: float
+    run_queue_s: float
+    gil_wait_s: float
+    gil_waits: int
+    voluntary: int
+    involuntary: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What was counted beside a run without disturbing it.
+
+    usages:      of every worker that came to a task.
+    gil_method:  how waits for the GIL were measured; None where they were not, or there is no GIL.
+    gil_cost_s:  what timing one of them takes, in seconds.
+    handovers:   how often the GIL of the calling process went from one thread to another; None where not known.
+    throttled_s: for how long the control group stood still, its quota used up; None without control groups.
+    others_s:    CPU seconds of the processors allowed that were not this run's, stolen ones too; None where not known.
+    """
+
+    usages: tuple[Usage, ...]
+    gil_method: str | None
+    gil_cost_s: float
+    handovers: int | None
+    throttled_s: float | None
+    others_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Closeup:
+    """What only perturbing measurements show, from a run of its own that is never timed.
+
+    peak_pss_bytes: the largest sum of the proportional set sizes of the process and its children; None if not seen.
+    peak_rss_bytes: the largest resident size of each of these processes, its VmHWM, in the order of their ids.
+    pickled_bytes:  bytes that objects were turned into for other processes; pickle_s: seconds for that, and for
+                    turning them back. Both None where nothing is pickled.
+    loop_lag_s:     seconds that callbacks of a loop stood ready and did not run, summed over all; max_loop_lag_s: the
+                    longest. Both None where there is no loop.
+    """
+
+    peak_pss_bytes: int | None = None
+    peak_rss_bytes: tuple[int, ...] = ()
+    pickled_bytes: int | None = None
+    pickle_s: float | None = None
+    loop_lag_s: float | None = None
+    max_loop_lag_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One execution of a workload by one model. `outcomes` and `spans` stand in the order of the tasks.
 
     began_ns and ended_ns enclose the model's whole run, start-up and shutdown of its workers included; cpu_s is the
     CPU time (user and system, seconds) of this process and its children over that time. start_method says how worker
-    processes were started, None where a model starts none.
+    processes were started, None where a model starts none. counters is None for a run that recorded spans only, and
+    closeup for every run that was timed.
     """
 
     workload: str
@@ -99,6 +162,8 @@ class Run:
     ended_ns: int
     cpu_s: float
     start_method: str | None = None
+    counters: Counters | None = None
+    closeup: Closeup | None = None
 
     @property
     def wall_s(self) -> float:
@@ -119,6 +184,11 @@ class Run:
     def shutdown_s(self) -> float:
         """Seconds from the last finish to the return."""
         return (self.ended_ns - max(span.finished_ns for span in self.spans)) / 1e9
+
+    @property
+    def in_flight(self) -> float:
+        """Tasks begun and not finished, on average over the work."""
+        return sum(span.finished_ns - span.started_ns for span in self.spans) / 1e9 / (self.work_s or 1e-9)
 
     @property
     def cores(self) -> float:

@@ -19,11 +19,13 @@ from lanes.types import Done, Outcome, Span, Task, Workload
 class Work:
     """The tasks of `workload`, done by the body named ("python", "held", "released").
 
-    Tasks and the engine's view of them are made once, here, so that no model is timed while making them.
+    Tasks and the engine's view of them are made once, here, so that no model is timed while making them. Workers note
+    in the ledger, if there is one, what they use: threads and forked processes write to the same.
     """
 
     workload: Workload
     body: str
+    ledger: _core.Ledger | None = field(default=None, repr=False, compare=False)
     tasks: tuple[Task, ...] = field(init=False, repr=False)
     inputs: tuple[_core.TaskInput, ...] = field(init=False, repr=False)
 
@@ -36,25 +38,44 @@ class Work:
     def open(self) -> Iterator[Callable[[Task], Done]]:
         """What one worker calls for each task. Leaving the context frees what the worker kept."""
         if self.body == "python":
-            with self.workload.open() as body:
-                yield lambda task: _timed(body, task)
+            with self.workload.open() as body, self._counted() as look:
+                yield lambda task: look(_timed(body, task))
         else:
             release = self.body == "released"
-            with _core.Worker(self.workload.name) as worker:
-                yield lambda task: done(task.index, worker.run(self.inputs[task.index], release))
+            with _core.Worker(self.workload.name) as worker, self._counted() as look:
+                yield lambda task: look(done(task.index, worker.run(self.inputs[task.index], release)))
+
+    @contextmanager
+    def _counted(self) -> Iterator[Callable[[Done], Done]]:
+        """Takes the looks of the thread inside: at first, after each task, at last. Hands on what it is given."""
+        if self.ledger is None:
+            yield lambda each: each
+            return
+        look = self.ledger.look
+
+        def after(each: Done) -> Done:
+            look()
+            return each
+
+        look(True)
+        try:
+            yield after
+        finally:
+            look(True)
 
     @asynccontextmanager
     async def open_async(self) -> AsyncIterator[Callable[[Task, int], Awaitable[Done]]]:
         """What the places of a loop call for each task, giving their own index. C bodies block the loop."""
         if self.body == "python":
             async with self.workload.open_async() as body:
+                with self._counted() as look:
 
-                async def timed(task: Task, place: int) -> Done:
-                    begin = _core.here()
-                    outcome = await body(task)
-                    return Done(task.index, outcome, span_between(begin, _core.here(), place))
+                    async def timed(task: Task, place: int) -> Done:
+                        begin = _core.here()
+                        outcome = await body(task)
+                        return look(Done(task.index, outcome, span_between(begin, _core.here(), place)))
 
-                yield timed
+                    yield timed
         else:
             with self.open() as blocking:
 

@@ -23,7 +23,7 @@ class Native:
     coroutines: bool = False
 
     def run(self, work: Work, workers: int) -> Iterator[Done]:
-        records = _core.run(self.name, work.workload.name, work.inputs, workers)
+        records = _core.run(self.name, work.workload.name, work.inputs, workers, work.ledger)
         # One by one as they are asked for, which is after the clock has stopped: they are no work of the engine's.
         return (done(index, record) for index, record in enumerate(records))
 

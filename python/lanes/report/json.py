@@ -6,6 +6,7 @@ One comparison:
     workload  name, params (the user's choices) and tasks (how many)
     machine   what the result depends on: see lanes/machine.py
     rounds    how many samples each row was to have
+    budget_s  the time that they might take; null where the number of rounds was given
     seed      of the random order of the samples
     distance  from Python threads to native threads: interpreter, gil, dispatch, total; null without the rows it needs
     rows      in the order of the grid
@@ -14,10 +15,24 @@ A row:
 
     model, family, body      body is null for native models
     workers                  threads, processes or tasks in flight
-    wall_s                   samples, one a round, and median; seconds, start-up and shutdown of workers included
-    speedup                  samples and median of the baseline's wall over this row's in the same round
+    wall_s                   samples, one a round, median and ci95; seconds, start-up and shutdown of workers included
+    speedup                  samples, median and ci95 of the baseline's wall over this row's in the same round; outliers
+    verdict                  "faster", "slower" or "cannot tell" than the baseline; null for that and for void rows
+    laws                     name, held and why of each law that applies; a broken one voids the verdict
     cpu_s, cores             medians: CPU seconds of the process and its children; processors kept busy
-    startup_s, shutdown_s    of the typical run: before the first task was taken, after the last had ended
+    startup_s                of the typical run, until the first task was taken
+    work_s, shutdown_s       then until the last had ended; and from there to the end
+    split                    of the typical run, seconds of its workers while at work: cpu_user_s, cpu_system_s,
+                             run_queue_s, gil_wait_s, blocked_s; they add up to total_s, workers times work_s
+    gil                      of the typical run: wait_s of all workers, wait_share of their time, handovers, method and
+                             cost_s of measuring; null for native models, and method is null where there is no GIL
+    switches                 voluntary and involuntary context switches of the typical run's workers
+    cpus                     how many processors its tasks started on
+    workers_used             of the typical run, per worker: process_id, thread_id and its parts of the split
+    memory                   peak_pss_bytes of the process and its children, peak_rss_bytes of each; a run of its own
+    pickle                   bytes and seconds, in a run of its own; null where nothing is pickled
+    loop_lag                 sum_s and max_s that callbacks stood ready, in a run of its own; null without a loop
+    why                      where the time of the typical run went, in one sentence
     start_method             how worker processes were started; null where there were none
     agrees                   whether all outcomes are the baseline's (serial, python); null when it did not run
     differences              task, text, round, expected and got: status, value (whole numbers, or a function's result
@@ -27,6 +42,10 @@ A row:
     origin_busy              share of a run's wall for which the embedded origin computed, at its worst, or null
     spans                    of the typical run, the one with the median wall, in the order of the tasks
 
+A sweep has rows for every number of workers and, under "sweep", these workers and curves: model, body, workers and
+speedup (the medians); amdahl and usl, each with single, contention, coherence, r_squared and peak_workers, or null;
+best_workers; pays_off_s, the length of a serial task above which the model is faster, null where never_pays_off.
+
 A span: task, worker, thread_id, process_id, cpu, and in seconds since the start of its run claimed_s, started_s,
 finished_s; cpu_s is the CPU time of its worker's thread. Several comparisons written at once are
 {"schema": 1, "comparisons": [...]}, each as above. Numbers that are not known are null.
@@ -35,25 +54,36 @@ finished_s; cpu_s is the CPU time of its worker's thread. Several comparisons wr
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from lanes.compare import Comparison, Difference, Row
-from lanes.types import Outcome, Run, Span
+from lanes.comparison import Comparison, Difference, Row
+from lanes.sweep import Curve, Fit, Sweep
+from lanes.types import Closeup, Outcome, Run, Span, Usage
 
 SCHEMA = 1
 
+Document: TypeAlias = dict[str, Any]
+"""A comparison as it was read."""
 
-def document(comparison: Comparison) -> dict[str, object]:
-    """A comparison as what JSON can hold."""
+
+def document(result: Comparison | Sweep) -> dict[str, object]:
+    """A comparison or a sweep as what JSON can hold."""
+    if isinstance(result, Sweep):
+        curves = [_curve(curve) for curve in result.curves]
+        return {**document(result.comparison), "sweep": {"workers": list(result.workers), "curves": curves}}
+    comparison = result
     workload, distance = comparison.workload, comparison.distance
     return {
         "schema": SCHEMA,
         "workload": {"name": workload.name, "params": dict(workload.params), "tasks": len(workload.tasks)},
         "machine": dict(comparison.machine),
         "rounds": comparison.rounds,
+        "budget_s": comparison.budget_s,
         "seed": comparison.seed,
         "distance": distance
         and {
@@ -62,13 +92,38 @@ def document(comparison: Comparison) -> dict[str, object]:
             "dispatch": distance.dispatch,
             "total": distance.total,
         },
-        "rows": [_row(row) for row in comparison],
+        "rows": [_row(row, comparison.explanation(row)) for row in comparison],
     }
 
 
-def text(comparisons: Sequence[Comparison]) -> str:
-    """One comparison as itself, several as a list."""
-    documents = [document(comparison) for comparison in comparisons]
+def _curve(curve: Curve) -> dict[str, object]:
+    never = curve.pays_off_s is not None and math.isinf(curve.pays_off_s)
+    return {
+        "model": curve.model,
+        "body": curve.body,
+        "workers": [row.workers for row in curve.rows],
+        "speedup": [row.speedup for row in curve.rows],
+        "amdahl": curve.amdahl and _fit(curve.amdahl),
+        "usl": curve.usl and _fit(curve.usl),
+        "best_workers": curve.best,
+        "pays_off_s": None if never else curve.pays_off_s,
+        "never_pays_off": never,
+    }
+
+
+def _fit(fit: Fit) -> dict[str, object]:
+    return {
+        "single": fit.single,
+        "contention": fit.contention,
+        "coherence": fit.coherence,
+        "r_squared": fit.r_squared,
+        "peak_workers": fit.peak,
+    }
+
+
+def text(results: Sequence[Comparison | Sweep]) -> str:
+    """One result as itself, several as a list."""
+    documents = [document(result) for result in results]
     whole = documents[0] if len(documents) == 1 else {"schema": SCHEMA, "comparisons": documents}
     return json.dumps(whole, indent=1, allow_nan=False) + "\n"
 
@@ -89,20 +144,65 @@ def check_writable(path: Path) -> None:
         raise PermissionError(f"cannot write {path}: permission denied")
 
 
-def write(comparisons: Sequence[Comparison], path: Path) -> None:
+def write(results: Sequence[Comparison | Sweep], path: Path) -> None:
     """Write the file as a whole or not at all; a pipe or a device is written to as it is."""
+    write_text(text(results), path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """The same for a text that is made already."""
     if is_special(path):
-        path.write_text(text(comparisons), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         return
     target = path.resolve()
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        beside.write_text(text(comparisons), encoding="utf-8")
+        beside.write_text(text, encoding="utf-8")
         if target.exists():
             beside.chmod(stat.S_IMODE(target.stat().st_mode))
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def read(path: Path) -> list[Document]:
+    """The comparisons in a file that `write` wrote; OSError or ValueError, in one line, for any other."""
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise OSError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise ValueError(f"cannot read {path}: it is not JSON") from None
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise ValueError(f"cannot read {path}: it is of version {schema}, and this lanes knows version {SCHEMA}")
+    documents: object = found.get("comparisons", [found]) if schema == SCHEMA else []
+    if not isinstance(documents, list) or not documents or not all(map(_is_comparison, documents)):
+        raise ValueError(f"cannot read {path}: it is no result of lanes compare --json")
+    return documents
+
+
+def _is_comparison(found: object) -> bool:
+    """Whether it has what reports ask for."""
+    match found:
+        case {"workload": {"name": str(), "params": dict(), "tasks": int()}, "machine": dict(), "rows": [*rows]}:
+            return all(map(_is_row, rows))
+    return False
+
+
+def _is_row(found: object) -> bool:
+    match found:
+        case {
+            "model": str(),
+            "body": str() | None,
+            "workers": int(),
+            "wall_s": {"samples": [*walls]},
+            "agrees": bool() | None,
+            "error": str() | None,
+            "reason": str() | None,
+        }:
+            return all(isinstance(wall, int | float) and 0 < wall < math.inf for wall in walls)
+    return False
 
 
 def is_special(path: Path) -> bool:
@@ -113,19 +213,34 @@ def is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def _row(row: Row) -> dict[str, object]:
+def _row(row: Row, why: str | None) -> dict[str, object]:
     run = row.typical
     return {
         "model": row.model,
         "family": row.family,
         "body": row.body,
         "workers": row.workers,
-        "wall_s": {"samples": list(row.walls), "median": row.wall},
-        "speedup": {"samples": list(row.ratios), "median": row.speedup},
+        "wall_s": {"samples": list(row.walls), "median": row.wall, "ci95": row.wall_interval},
+        "speedup": {
+            "samples": list(row.ratios),
+            "median": row.speedup,
+            "ci95": row.interval,
+            "outliers": row.outliers,
+        },
+        "verdict": row.verdict.word if row.verdict else None,
+        "laws": [{"name": each.name, "held": each.held, "why": each.why} for each in row.judgements],
         "cpu_s": row.cpu_s,
         "cores": row.cores,
         "startup_s": run.startup_s if run else None,
+        "work_s": run.work_s if run else None,
         "shutdown_s": run.shutdown_s if run else None,
+        "split": _split(row),
+        "gil": _gil(row),
+        "switches": _switches(row),
+        "cpus": len({span.cpu for span in row.spans}) if run else None,
+        "workers_used": [_usage(usage) for usage in _usages(row)],
+        **_closeup(row),
+        "why": why,
         "start_method": row.start_method,
         "agrees": row.agrees,
         "differences": [_difference(difference) for difference in row.differences],
@@ -133,6 +248,70 @@ def _row(row: Row) -> dict[str, object]:
         "reason": row.reason,
         "origin_busy": row.origin_busy,
         "spans": [_span(task, span, run) for task, span in enumerate(row.spans)] if run else [],
+    }
+
+
+def _usages(row: Row) -> tuple[Usage, ...]:
+    return row.typical.counters.usages if row.typical and row.typical.counters else ()
+
+
+def _split(row: Row) -> dict[str, object] | None:
+    split = row.split
+    if split is None:
+        return None
+    return {
+        "total_s": split.total_s,
+        "cpu_user_s": split.cpu_user_s,
+        "cpu_system_s": split.cpu_system_s,
+        "run_queue_s": split.run_queue_s,
+        "gil_wait_s": split.gil_wait_s,
+        "blocked_s": split.blocked_s,
+    }
+
+
+def _gil(row: Row) -> dict[str, object] | None:
+    split, counters = row.split, row.typical.counters if row.typical else None
+    if row.family != "python" or split is None or counters is None:
+        return None
+    known = counters.gil_method is not None
+    return {
+        "wait_s": split.gil_wait_s if known else None,
+        "wait_share": split.share(split.gil_wait_s) if known else None,
+        "handovers": counters.handovers,
+        "method": counters.gil_method,
+        "cost_s": counters.gil_cost_s * sum(usage.gil_waits for usage in counters.usages) if known else None,
+    }
+
+
+def _switches(row: Row) -> dict[str, object] | None:
+    usages = _usages(row)
+    return (
+        {
+            "voluntary": sum(usage.voluntary for usage in usages),
+            "involuntary": sum(usage.involuntary for usage in usages),
+        }
+        if usages
+        else None
+    )
+
+
+def _usage(usage: Usage) -> dict[str, object]:
+    return {
+        "process_id": usage.process_id,
+        "thread_id": usage.thread_id,
+        "cpu_user_s": usage.cpu_user_s,
+        "cpu_system_s": usage.cpu_system_s,
+        "run_queue_s": usage.run_queue_s,
+        "gil_wait_s": usage.gil_wait_s,
+    }
+
+
+def _closeup(row: Row) -> dict[str, object]:
+    seen = row.closeup or Closeup()
+    return {
+        "memory": {"peak_pss_bytes": seen.peak_pss_bytes, "peak_rss_bytes": list(seen.peak_rss_bytes)},
+        "pickle": None if seen.pickle_s is None else {"bytes": seen.pickled_bytes, "seconds": seen.pickle_s},
+        "loop_lag": None if seen.loop_lag_s is None else {"sum_s": seen.loop_lag_s, "max_s": seen.max_loop_lag_s},
     }
 
 

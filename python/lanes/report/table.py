@@ -14,13 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lanes import stats
-from lanes.compare import Comparison, Difference, Row, label
+from lanes.comparison import BASELINE, Comparison, Difference, Row, label
+from lanes.laws import LAWS
+from lanes.stats import Interval, Verdict
 from lanes.types import BODIES, Model, Outcome
 from lanes.units import format_duration, format_rate, format_size
-
-ORIGIN_LIMIT = 0.6
-"""An origin that is busy for a larger share of a run may be what limits it."""
 
 _SHOWN = 5
 """Of many differing tasks or equal rows, so many are named."""
@@ -35,9 +33,17 @@ def text(comparison: Comparison, width: int = 80) -> str:
 
 def show(comparison: Comparison, console: Console) -> None:
     """Print the table and what there is to say about it."""
-    console.print(_title(comparison), soft_wrap=not console.is_terminal)
-    _print_table(_table(comparison), console)
+    console.print(title(comparison), soft_wrap=not console.is_terminal)
+    print_table(_table(comparison), console)
     console.print()
+    if any(row.split for row in comparison):
+        console.print("where the time went: ms of wall; % of the workers' time at work", style="dim")
+        print_table(_splits(comparison), console)
+        console.print()
+        for row in comparison:
+            if said := comparison.explanation(row):
+                console.print(f"{row.name:<{_widest(comparison)}} {said}", soft_wrap=not console.is_terminal)
+        console.print()
     for note in _notes(comparison):
         # In a pipe a note stays one line, for whoever searches it.
         console.print(note, soft_wrap=not console.is_terminal)
@@ -46,20 +52,20 @@ def show(comparison: Comparison, console: Console) -> None:
 def show_models(columns: Iterable[Model], console: Console) -> None:
     """Print the columns of the grid, and its cells that make no sense."""
     columns = list(columns)
-    table = _bare_table()
+    table = bare_table()
     for name in ("model", "family", "who decides to switch", "processors", "bodies"):
         # Wide enough that in 80 columns no row has more than two lines.
         table.add_column(name, no_wrap=name in ("model", "family"), min_width=21 if name.startswith("who") else None)
     for column in columns:
         bodies = [body for body in BODIES if body not in column.reasons] if column.family == "python" else ["C, no GIL"]
         table.add_row(column.name, column.family, column.switching, column.processors, ", ".join(bodies))
-    _print_table(table, console)
+    print_table(table, console)
     for column in columns:
         for body, reason in column.reasons.items():
             console.print(Text(f"{label(column.name, body)} makes no sense: {reason}", "dim"))
 
 
-def _print_table(table: Table, console: Console) -> None:
+def print_table(table: Table, console: Console) -> None:
     """Outside of a terminal, lines end where their text does."""
     if console.is_terminal:
         console.print(table)
@@ -79,7 +85,7 @@ def problems(comparison: Comparison) -> Iterator[str]:
         elif row.differences:
             many = len({difference.task for difference in row.differences})
             against = "its own first round" if row.name == baseline else baseline
-            yield f"{row.name}: {many} of {_count(len(comparison.workload.tasks), 'task')} differ from {against}"
+            yield f"{row.name}: {many} of {count(len(comparison.workload.tasks), 'task')} differ from {against}"
             lines = [f"  {line}" for line in _differences(comparison, row)]
             yield from lines[:_SHOWN]
             if len(lines) > _SHOWN:
@@ -91,14 +97,14 @@ def factor(ratio: float) -> str:
     return f"{ratio:.0f}x" if ratio >= 99.5 else f"{ratio:.1f}x" if ratio >= 9.95 else f"{ratio:.2f}x"
 
 
-def _title(comparison: Comparison) -> Text:
+def title(comparison: Comparison) -> Text:
     workload, machine = comparison.workload, comparison.machine
     params = {key: value for key, value in workload.params.items() if value != workload.name}
-    facts = [f"{_count(len(workload.tasks), 'task')}", *_params(params)]
+    facts = [f"{count(len(workload.tasks), 'task')}", *_params(params)]
     title = Text.assemble((workload.name, "bold"), f": {', '.join(facts)}")
     return title.append(
-        f"\n{_count(comparison.rounds, 'round')}, Python {machine['python']}{'' if machine['gil'] else ' without GIL'},"
-        f" {_count(machine['processors_usable'], 'processor')}",
+        f"\n{count(comparison.rounds, 'round')}, Python {machine['python']}{'' if machine['gil'] else ' without GIL'},"
+        f" {count(machine['processors_usable'], 'processor')}",
         style="dim",
     )
 
@@ -108,7 +114,7 @@ def _params(params: object) -> Iterator[str]:
     assert isinstance(params, dict)
     for key, value in params.items():
         if key == "urls":
-            yield _count(len(set(value)), "URL")
+            yield count(len(set(value)), "URL")
         elif value is not None:
             values = value if isinstance(value, list) else [value]
             kind = key.removesuffix("_s") if key.endswith("_s") else key
@@ -126,28 +132,75 @@ def _quantity(key: str, value: object) -> str:
 
 def _table(comparison: Comparison) -> Table:
     unit, scale, digits = _time_unit([row.wall for row in comparison if row.wall is not None])
-    best = None if _failures(comparison.baseline) else _fastest(comparison, comparison.rows)
-    table = _bare_table()
+    best = None if _failures(comparison.baseline) else fastest(comparison.rows)
+    table = bare_table()
     for name in ("model", "body"):
         table.add_column(name, no_wrap=True)
-    for name in ("workers", f"wall, {unit}", "speed-up", "CPU s", "cores", "agrees"):
+    for name in ("workers", f"wall, {unit}", "speed-up", "95 %", "verdict"):
         table.add_column(name, no_wrap=True, justify="right")
-    for row, following in zip(comparison.rows, [*comparison.rows[1:], None], strict=True):
-        wall = "-" if row.wall is None else f"{row.wall * scale:,.{digits}f}"
+    for row, ends_family in _by_family(comparison):
         style = "dim" if row.reason else "red" if row.error or row.differences else "bold" if row is best else ""
         table.add_row(
-            *(row.model, row.body or "", str(row.workers), wall),
+            *(row.model, row.body or "", str(row.workers)),
+            "-" if row.wall is None else f"{row.wall * scale:,.{digits}f}",
             "-" if row.speedup is None else factor(row.speedup),
-            "-" if row.cpu_s is None else f"{row.cpu_s:.3f}",
-            "-" if row.cores is None else f"{row.cores:.2f}",
-            _agreement(row),
+            "-" if row.interval is None or _is_baseline(row) else _interval(row.interval),
+            _word(row),
             style=style,
-            end_section=following is not None and following.family != row.family,
+            end_section=ends_family,
         )
     return table
 
 
-def _bare_table() -> Table:
+def _splits(comparison: Comparison) -> Table:
+    """Of each typical run: its phases, and the split of its workers' time at work."""
+    table = bare_table()
+    for name in ("model", "body"):
+        table.add_column(name, no_wrap=True)
+    for name in ("start", "work", "end", "cores", "user", "sys", "queue", "GIL", "blocked"):
+        table.add_column(name, no_wrap=True, justify="right")
+    for row, ends_family in _by_family(comparison):
+        run, split = row.typical, row.split
+        if run is None or split is None:
+            continue
+        parts = (split.cpu_user_s, split.cpu_system_s, split.run_queue_s, split.gil_wait_s, split.blocked_s)
+        gil = run.counters is not None and run.counters.gil_method is not None
+        table.add_row(
+            *(row.model, row.body or ""),
+            *(
+                f"{seconds * 1000:,.{1 if seconds < 1 else 0}f}"
+                for seconds in (run.startup_s, run.work_s, run.shutdown_s)
+            ),
+            f"{run.cores:.2f}",
+            *(
+                "n/a" if part is split.gil_wait_s and not gil and row.family == "python" else f"{split.share(part):.0%}"
+                for part in parts
+            ),
+            end_section=ends_family,
+        )
+    return table
+
+
+def _by_family(comparison: Comparison) -> Iterator[tuple[Row, bool]]:
+    """The rows, each with whether the next is of another family."""
+    for row, following in zip(comparison.rows, [*comparison.rows[1:], None], strict=True):
+        yield row, following is not None and following.family != row.family
+
+
+def _widest(comparison: Comparison) -> int:
+    return max(len(row.name) for row in comparison)
+
+
+def _is_baseline(row: Row) -> bool:
+    return (row.model, row.body) == BASELINE
+
+
+def _interval(interval: Interval) -> str:
+    """1.38-1.47: the unit stands beside it."""
+    return f"{factor(interval.low)[:-1]}-{factor(interval.high)[:-1]}"
+
+
+def bare_table() -> Table:
     """Columns one blank apart, a line below the head and nothing else."""
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False, header_style="bold")
 
@@ -160,14 +213,21 @@ def _time_unit(walls: Sequence[float]) -> tuple[str, int, int]:
     return ("s", 1, 3) if longest >= 10.0 else ("ms", 1000, 1) if longest >= 0.1 else ("ms", 1000, 2)
 
 
-def _agreement(row: Row) -> Text:
+def _word(row: Row) -> Text:
+    """The verdict, or why there is none."""
     if row.reason is not None:
         return Text("no sense")
     if row.error is not None:
         return Text("error")
-    if row.agrees is None:
+    if row.differences:
+        return Text("DIFFERS", "bold red")
+    if row.broken:
+        return Text("void", "bold red")
+    if _is_baseline(row):
+        return Text("baseline", "dim")
+    if row.verdict is None:
         return Text("-")
-    return Text("yes", "green") if row.agrees else Text("NO", "bold red")
+    return Text(row.verdict.word, {"faster": "green", "slower": "yellow"}.get(row.verdict.word, ""))
 
 
 def _notes(comparison: Comparison) -> Iterator[Text]:
@@ -182,10 +242,10 @@ def _notes(comparison: Comparison) -> Iterator[Text]:
         )
     for line in problems(comparison):
         yield Text(line, "red")
-    if busy := _busy_origin(comparison):
-        yield Text(busy, "yellow")
-    for reason, names in _reasons(comparison).items():
-        yield Text(f"{_listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}", "dim")
+    for line in broken_laws(comparison):
+        yield Text(line, "yellow")
+    for reason, names in reasons(comparison).items():
+        yield Text(f"{listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}", "dim")
     if not comparison.workload.compiled:
         yield Text("held, released and native models are left out: a Python function has no C body", "dim")
 
@@ -198,23 +258,33 @@ def _verdict(comparison: Comparison) -> Iterator[str]:
     baseline = comparison.baseline
     if not _good([baseline]) or _failures(baseline):
         return
-    best = _fastest(comparison, comparison.rows)
+    best = fastest(comparison.rows)
     if best is None:
         yield f"Nothing is faster than {baseline.name} here, as far as these rounds can tell."
         return
-    yield f"{best.name} is fastest: {factor(best.speedup or 0.0)} the speed of {baseline.name}."
-    others = [row for row in _good(comparison.rows) if row is not best]
-    if equals := [row.name for row in others if not stats.is_faster(best.walls, row.walls)]:
-        yield f"Cannot tell it from: {_listed(equals)}."
+    yield f"{best.name} is fastest: {compared(best.verdict)} than {baseline.name}."
+    rivals = [row for row in _good(comparison.rows) if row is not best and row is not baseline]
+    verdicts = {row.name: comparison.versus((best.model, best.body), (row.model, row.body)) for row in rivals}
+    if equals := [name for name, verdict in verdicts.items() if verdict is None or verdict.word != "faster"]:
+        yield f"Cannot tell it from: {listed(equals)}."
     told = best
     for kind, rows in (
         ("Python model", [row for row in comparison if row.family == "python"]),
         ("with a Python body", [row for row in comparison if row.body == "python"]),
     ):
-        row = _fastest(comparison, rows)
+        row = fastest(rows)
         if row is not None and row is not best and row is not told:
             told = row
-            yield f"The fastest {kind} is {row.name}: {factor(row.speedup or 0.0)}."
+            yield f"The fastest {kind} is {row.name}: {compared(row.verdict)} than {baseline.name}."
+
+
+def compared(verdict: Verdict | None) -> str:
+    """A verdict in words: "1.42x (1.38-1.47) faster"."""
+    if verdict is None:
+        return "void"
+    low, high = verdict.interval
+    ends = Interval(1 / high, 1 / low) if verdict.word == "slower" else verdict.interval
+    return f"{factor(verdict.times)} ({_interval(ends)}) {verdict.word}"
 
 
 def _good(rows: Iterable[Row]) -> list[Row]:
@@ -222,10 +292,9 @@ def _good(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row.agrees and row.error is None]
 
 
-def _fastest(comparison: Comparison, rows: Iterable[Row]) -> Row | None:
+def fastest(rows: Iterable[Row]) -> Row | None:
     """Of those that are faster than the baseline, the one with the shortest median; a lucky one is not among them."""
-    walls = comparison.baseline.walls
-    faster = (row for row in _good(rows) if stats.is_faster(row.walls, walls))
+    faster = (row for row in _good(rows) if row.verdict is not None and row.verdict.word == "faster")
     return min(faster, key=lambda row: row.wall or 0.0, default=None)
 
 
@@ -236,18 +305,20 @@ def _failures(baseline: Row) -> str | None:
     if not kinds:
         return None
     words = ", ".join(f"{many} {kind}" for kind, many in kinds.most_common())
-    return f"{sum(kinds.values())} of {_count(len(outcomes), 'task')} failed with {baseline.name}: {words}"
+    return f"{sum(kinds.values())} of {count(len(outcomes), 'task')} failed with {baseline.name}: {words}"
 
 
-def _busy_origin(comparison: Comparison) -> str | None:
-    busy = {row.name: row.origin_busy for row in comparison if (row.origin_busy or 0.0) > ORIGIN_LIMIT}
-    if not busy:
-        return None
-    most = max(share for share in busy.values() if share is not None)
-    return f"The origin, not the model, was the limit: busy up to {most:.0%} of the time under {_listed(list(busy))}"
+def broken_laws(comparison: Comparison) -> Iterator[str]:
+    """One line per law that is broken; outcomes that differ are told elsewhere, one by one."""
+    for law in LAWS[1:]:
+        why = [(row.name, each.why) for row in comparison for each in row.broken if each.name == law.name]
+        if why:
+            names = list(dict.fromkeys(name for name, _ in why))
+            yield f"Broken law: {law.name}. {law.says[0].upper()}{law.says[1:]}; but of {why[0][0]}: {why[0][1]}."
+            yield f"Void: {listed(names)}."
 
 
-def _reasons(comparison: Comparison) -> dict[str, list[str]]:
+def reasons(comparison: Comparison) -> dict[str, list[str]]:
     """The cells that make no sense, by reason."""
     names: dict[str, list[str]] = {}
     for row in comparison:
@@ -275,12 +346,12 @@ def _outcome(outcome: Outcome) -> str:
     return " ".join(filter(None, (outcome.status, outcome.error))) + detail
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     shown = list(names[:_SHOWN])
     if len(names) > _SHOWN:
         shown.append(f"{len(names) - _SHOWN} more")
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
-def _count(number: object, noun: str) -> str:
+def count(number: object, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,169 @@
+"""What cannot be measured without disturbing the run: memory, pickling and the lag of a loop, in a run of its own.
+
+Memory is read from outside, while the run goes on: the sum of the proportional set sizes (PSS, where a page shared by
+n processes counts 1/n in each) of the process and its children, and of each its largest resident size (VmHWM). The sum
+of resident sizes would count what they share again and again, and ru_maxrss keeps what a process inherited.
+
+Pickling is what multiprocessing's own pickler does, in all processes of the run. Lag is how long the callbacks of a
+loop stood in its queue of what is ready: a timer since it was due, a descriptor only since the loop last looked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lanes import _core
+from lanes.types import Closeup, Model
+
+if TYPE_CHECKING:
+    from asyncio import Handle
+
+_PAUSE_S = 0.003
+_DUTY = 10
+"""Reading a large process takes long, and stops it meanwhile: so many times as long it is then left alone."""
+
+
+class MemoryWatch:
+    """The memory of a process and its children, looked at from outside again and again."""
+
+    def __init__(self, proc: Path = Path("/proc")) -> None:
+        self.pause_s = _PAUSE_S
+        self.peak_pss: int | None = None
+        self._proc = proc
+        self._rss: dict[int, int] = {}
+
+    @property
+    def peak_rss(self) -> tuple[int, ...]:
+        """The largest resident size of each process seen, by process id."""
+        return tuple(size for _, size in sorted(self._rss.items()))
+
+    def look(self, pid: int) -> None:
+        began = time.monotonic()
+        total = 0
+        for each in _tree(self._proc, pid):
+            total += _kib(self._proc / str(each) / "smaps_rollup", "Pss:") * 1024
+            if peak := _kib(self._proc / str(each) / "status", "VmHWM:") * 1024:
+                self._rss[each] = peak
+        if total:
+            self.peak_pss = max(total, self.peak_pss or 0)
+        self.pause_s = max(_PAUSE_S, _DUTY * (time.monotonic() - began))
+
+
+def _tree(proc: Path, pid: int) -> Iterator[int]:
+    """A process and all that it started, as far as they still run."""
+    yield pid
+    for children in (proc / str(pid) / "task").glob("*/children"):
+        try:
+            found = children.read_text().split()
+        except OSError:  # it has just ended
+            continue
+        for child in found:
+            yield from _tree(proc, int(child))
+
+
+def _kib(path: Path, name: str) -> int:
+    """A line such as "Pss:  1234 kB"; 0 where the process has ended or the kernel has no such file."""
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
+
+
+class Lags:
+    """How long the callbacks of all loops stood ready, in seconds: the sum and the longest."""
+
+    def __init__(self) -> None:
+        self.total_s = self.longest_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.total_s += seconds
+        self.longest_s = max(self.longest_s, seconds)
+
+
+class _Ready(deque["Handle"]):
+    """A loop's queue of what is ready, which it fills at one end and empties at the other."""
+
+    def __init__(self, lags: Lags) -> None:
+        super().__init__()
+        self._lags = lags
+        self._since: deque[float] = deque()
+
+    def append(self, handle: Handle, /) -> None:
+        super().append(handle)
+        due = getattr(handle, "_when", None)  # only a timer has it
+        self._since.append(time.monotonic() if due is None else due)
+
+    def popleft(self) -> Handle:
+        self._lags.add(max(0.0, time.monotonic() - self._since.popleft()))
+        return super().popleft()
+
+
+@contextmanager
+def lags() -> Iterator[Lags]:
+    """Every loop made inside is watched. It is CPython's own queue that is replaced, under the name it has had since
+    3.4; uvloop's loops have none and add nothing."""
+    from asyncio import base_events
+
+    found = Lags()
+    plain = base_events.BaseEventLoop.__init__
+
+    def watched(self: Any) -> None:
+        plain(self)
+        self._ready = _Ready(found)
+
+    base_events.BaseEventLoop.__init__ = watched  # type: ignore[method-assign]
+    try:
+        yield found
+    finally:
+        base_events.BaseEventLoop.__init__ = plain  # type: ignore[method-assign]
+
+
+@contextmanager
+def pickling(ledger: _core.Ledger) -> Iterator[None]:
+    """What multiprocessing pickles and unpickles inside, in this process and those it forks, is added to the ledger."""
+    from multiprocessing.reduction import ForkingPickler
+
+    pickler: Any = ForkingPickler
+    dumps, loads = pickler.dumps, pickler.loads
+
+    def timed_dumps(_: object, value: object, *args: object) -> Any:
+        began = time.perf_counter_ns()
+        pickled = dumps(value, *args)
+        ledger.add(len(pickled), time.perf_counter_ns() - began)
+        return pickled
+
+    def timed_loads(pickled: Any, *args: Any, **options: Any) -> Any:
+        began = time.perf_counter_ns()
+        value = loads(pickled, *args, **options)
+        ledger.add(0, time.perf_counter_ns() - began)
+        return value
+
+    pickler.dumps, pickler.loads = classmethod(timed_dumps), staticmethod(timed_loads)
+    try:
+        yield
+    finally:
+        pickler.dumps, pickler.loads = dumps, staticmethod(loads)
+
+
+@contextmanager
+def of(column: Model, ledger: _core.Ledger) -> Iterator[list[Closeup]]:
+    """Watch what runs inside from within its own process; what was seen is in the list afterwards."""
+    seen: list[Closeup] = []
+    if column.coroutines:
+        with lags() as found:
+            yield seen
+        seen.append(Closeup(loop_lag_s=found.total_s, max_loop_lag_s=found.longest_s))
+    elif column.family == "python" and column.start_method:
+        with pickling(ledger):
+            yield seen
+        size, ns = ledger.tally()
+        seen.append(Closeup(pickled_bytes=size, pickle_s=ns / 1e9))
+    else:
+        yield seen
+        seen.append(Closeup())

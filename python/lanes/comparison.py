@@ -1,0 +1,214 @@
+"""What a comparison comes to: its rows, what is said of each, and how two of them compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from lanes import explain, measure, stats
+from lanes.laws import Judgement
+from lanes.measure import Split
+from lanes.stats import Interval, Verdict
+from lanes.types import Closeup, Outcome, Run, Span, Workload
+
+BASELINE = ("serial", "python")
+"""The model and the body that all others are compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One task whose outcome is not the baseline's, in the first round in which it was not."""
+
+    round: int
+    task: int
+    text: str
+    expected: Outcome
+    got: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One cell of the grid: a model with a body, and its runs, one a round.
+
+    reason: why the cell makes no sense; error: why its runs ended early. Both are None where all is well.
+    ratios: the baseline's wall time over this row's, round by round.
+    origin_busy: the share of a run's wall time for which the embedded origin computed, at its worst; None without one.
+    wall_interval, interval: 95 % intervals of the median wall seconds, and of the median ratio.
+    closeup: what a run of its own showed that could not be timed as well.
+    judgements: of the laws that apply. measured: the verdict on the ratios, whatever the laws say of them.
+    """
+
+    model: str
+    family: str
+    body: str | None
+    workers: int
+    runs: tuple[Run, ...] = field(default=(), repr=False)
+    ratios: tuple[float, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    error: str | None = None
+    reason: str | None = None
+    origin_busy: float | None = None
+    wall_interval: Interval | None = None
+    interval: Interval | None = None
+    closeup: Closeup | None = None
+    judgements: tuple[Judgement, ...] = ()
+    measured: Verdict | None = None
+
+    @property
+    def name(self) -> str:
+        return label(self.model, self.body)
+
+    @property
+    def broken(self) -> tuple[Judgement, ...]:
+        """The laws that the row breaks."""
+        return tuple(each for each in self.judgements if not each.held)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Against the baseline; None for that itself, for a row that broke a law, and where there is none."""
+        return None if self.broken or (self.model, self.body) == BASELINE else self.measured
+
+    @property
+    def outliers(self) -> int:
+        """How many of the ratios are. They count like all others."""
+        return stats.outliers(self.ratios)
+
+    @property
+    def split(self) -> Split | None:
+        """Where the time of the typical run's workers went."""
+        return measure.split(self.typical) if self.typical else None
+
+    @property
+    def walls(self) -> tuple[float, ...]:
+        """Wall seconds, round by round."""
+        return tuple(run.wall_s for run in self.runs)
+
+    @property
+    def wall(self) -> float | None:
+        """Median wall seconds."""
+        return stats.median(self.walls)
+
+    @property
+    def speedup(self) -> float | None:
+        """Median of the ratios."""
+        return stats.median(self.ratios)
+
+    @property
+    def cpu_s(self) -> float | None:
+        """Median CPU seconds of the process and its children."""
+        return stats.median([run.cpu_s for run in self.runs])
+
+    @property
+    def cores(self) -> float | None:
+        """Processors kept busy: the median over the runs."""
+        return stats.median([run.cores for run in self.runs])
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether every outcome of every run is the baseline's; None where there was nothing to compare."""
+        return not self.differences if self.ratios else None
+
+    @property
+    def typical(self) -> Run | None:
+        """The run with the median wall time, the faster one of two."""
+        by_wall = sorted(self.runs, key=lambda run: run.wall_s)
+        return by_wall[(len(by_wall) - 1) // 2] if by_wall else None
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The spans of the typical run."""
+        return self.typical.spans if self.typical else ()
+
+    @property
+    def start_method(self) -> str | None:
+        """How worker processes were started; None where there were none."""
+        return self.typical.start_method if self.typical else None
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """How far Python threads are from native threads, as three factors.
+
+    interpreter: serial/python over native-serial. gil: threading/held over threading/released. dispatch:
+    threading/released over native-pthreads. Each is a median of ratios paired by round.
+    """
+
+    interpreter: float
+    gil: float
+    dispatch: float
+
+    @property
+    def total(self) -> float:
+        return self.interpreter * self.gil * self.dispatch
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The rows of one workload, in the order of the grid. `result["threading", "released"]` is one of them."""
+
+    workload: Workload
+    rounds: int
+    seed: int
+    machine: Mapping[str, object]
+    rows: tuple[Row, ...]
+    budget_s: float | None = None
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: str | tuple[str, str | None]) -> Row:
+        """The row of a model, or of a model and a body. A Python model alone gives its Python body.
+
+        In a sweep it is that with the fewest workers.
+        """
+        model, body = (key, None) if isinstance(key, str) else key
+        for row in self.rows:
+            if row.model == model and row.body in (body, "python" if body is None else body):
+                return row
+        there = ", ".join(row.name for row in self.rows)
+        raise KeyError(f"no row {label(model, body)}; there are {there}")
+
+    def __str__(self) -> str:
+        """The table, as `lanes compare` shows it."""
+        from lanes.report import table  # printing stands above measuring, and is not loaded to measure
+
+        return table.text(self)
+
+    @property
+    def baseline(self) -> Row:
+        return self[BASELINE]
+
+    def versus(self, one: str | tuple[str, str | None], other: str | tuple[str, str | None]) -> Verdict | None:
+        """Whether one row is faster than another, paired by round; None when either is void or has too few rounds."""
+        first, second = self[one], self[other]
+        return None if first.broken or second.broken else stats.verdict(first.walls, second.walls)
+
+    def explanation(self, row: Row) -> str | None:
+        """Where the time of a row's typical run went, in one sentence; None for a row that did not run."""
+        usable = self.machine["processors_usable"]
+        return explain.where_time_went(row.typical, usable) if row.typical and isinstance(usable, int) else None
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row ran and gave the baseline's outcomes."""
+        return all(row.reason is not None or (row.agrees and row.error is None) for row in self.rows)
+
+    @property
+    def distance(self) -> Distance | None:
+        """From Python threads to native threads; None unless all the rows it needs are there."""
+        walls = {(row.model, row.body): row.walls for row in self.rows}
+        held, released = walls.get(("threading", "held"), ()), walls.get(("threading", "released"), ())
+        interpreter = stats.median(stats.paired_ratios(walls[BASELINE], walls.get(("native-serial", None), ())))
+        gil = stats.median(stats.paired_ratios(held, released))
+        dispatch = stats.median(stats.paired_ratios(released, walls.get(("native-pthreads", None), ())))
+        if interpreter is None or gil is None or dispatch is None:
+            return None
+        return Distance(interpreter, gil, dispatch)
+
+
+def label(model: str, body: str | None) -> str:
+    """How a cell is named in words: `threading/released`, `native-epoll`."""
+    return f"{model}/{body}" if body else model

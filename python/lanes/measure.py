@@ -1,0 +1,191 @@
+"""What a run used and for what it waited: counters that do not disturb it, and the split of its workers' time.
+
+Where each figure comes from:
+
+- CPU time: the thread's CPU clock, exact; its division into user and system: getrusage, which goes by ticks.
+- Run queue: the second number of /proc/thread-self/schedstat, exact.
+- GIL wait: the interpreter's own waits for the GIL's condition variables, timed where it makes them (csrc/lockwait.h).
+  Exact, and free of cost for a thread that finds the GIL free. Of a wait that ends because the GIL is free, time spent
+  in the run queue after waking counts there; a wait that ran out (5 ms) counts as a whole.
+- Blocked: what is left of the workers' time. It holds the waits of the work itself, waits for tasks and for locks.
+- GIL hand-overs: the interpreter's own count of them.
+- Others' CPU time: the machine's busy and stolen time in /proc/stat, less that of this process and its children. The
+  kernel counts it in ticks of 10 ms.
+- Throttling: the control group's cpu.stat.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from lanes import _core, interpreter
+from lanes.processors import throttling
+from lanes.types import Counters, Run, Usage
+
+Number = TypeVar("Number", int, float)
+
+GIL_METHOD = "timed waits"
+"""The interpreter's own waits for the GIL, timed."""
+
+TOLERANCE = 0.05
+"""By so much of the workers' time may the parts of a split exceed it; and by a trifle, as a worker's counters begin a
+moment before its first task."""
+
+_TRIFLE_S = 0.0003
+
+_SPARE = 16
+"""A pool replaces workers that die: each takes an entry of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Where the time of a run's workers went, in seconds. The parts add up to total_s, or `adds_up` says they do not.
+
+    total_s is `workers` (threads, processes; a loop is one) times the work, from the first claim to the
+    last finish. blocked_s is what the other parts leave of it: waits of the work itself, for tasks, for locks.
+    """
+
+    workers: int
+    total_s: float
+    cpu_user_s: float
+    cpu_system_s: float
+    run_queue_s: float
+    gil_wait_s: float
+    blocked_s: float
+
+    @property
+    def cpu_s(self) -> float:
+        return self.cpu_user_s + self.cpu_system_s
+
+    @property
+    def sum_s(self) -> float:
+        return self.cpu_s + self.run_queue_s + self.gil_wait_s + self.blocked_s
+
+    @property
+    def adds_up(self) -> bool:
+        return abs(self.sum_s - self.total_s) <= TOLERANCE * self.total_s + _TRIFLE_S * self.workers
+
+    def share(self, part_s: float) -> float:
+        """A part as a share of the workers' time."""
+        return part_s / self.total_s if self.total_s else 0.0
+
+
+def split(run: Run) -> Split | None:
+    """Where the time of a run's workers went; None for a run without counters or tasks."""
+    if run.counters is None or not run.counters.usages or not run.spans:
+        return None
+    usages = run.counters.usages
+    total = len(usages) * run.work_s
+    user, system, queue, gil = (
+        sum(values)
+        for values in zip(
+            *((each.cpu_user_s, each.cpu_system_s, each.run_queue_s, each.gil_wait_s) for each in usages), strict=True
+        )
+    )
+    return Split(len(usages), total, user, system, queue, gil, max(0.0, total - user - system - queue - gil))
+
+
+class Meter:
+    """The counters of one run: `with Meter(workers) as meter: ...`, then `counters`. The model's workers enter what
+    they use in its ledger, which is None when counting is off."""
+
+    def __init__(self, workers: int, counting: bool = True) -> None:
+        self.ledger = _core.Ledger(workers + _SPARE) if counting else None
+        self.cpu_s = 0.0
+        self.counters: Counters | None = None
+        self._timed = False
+        self._handovers: int | None = None
+        self._before = _Conditions(None, None)
+
+    def __enter__(self) -> Self:
+        if self.ledger is not None:
+            self._before = _Conditions.now()
+            self._timed = interpreter.gil() and _core.watch_gil(True)
+            self._handovers = _core.gil_handovers()
+        self.cpu_s = -_cpu_s()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cpu_s += _cpu_s()
+        if self.ledger is None:
+            return
+        handovers = _core.gil_handovers()
+        cost_s = _core.gil_wait_cost() / 1e9 if self._timed else 0.0
+        _core.watch_gil(False)
+        after = _Conditions.now()
+        self.counters = Counters(
+            usages=tuple(_usage(entry) for entry in self.ledger.entries()),
+            gil_method=GIL_METHOD if self._timed else None,
+            gil_cost_s=cost_s,
+            handovers=_difference(handovers, self._handovers),
+            throttled_s=_difference(after.throttled_s, self._before.throttled_s),
+            others_s=_others(self._before, after, self.cpu_s),
+        )
+
+
+def _usage(entry: _core.Entry) -> Usage:
+    process, thread, began, ended, cpu, user, system, queue, gil, waits, voluntary, involuntary = entry
+    share = user / (user + system) if user + system > 0 else 1.0
+    return Usage(
+        process_id=process,
+        thread_id=thread,
+        began_ns=began,
+        ended_ns=ended,
+        cpu_user_s=cpu * share / 1e9,
+        cpu_system_s=cpu * (1.0 - share) / 1e9,
+        run_queue_s=max(0, queue) / 1e9,
+        gil_wait_s=gil / 1e9,
+        gil_waits=waits,
+        voluntary=voluntary,
+        involuntary=involuntary,
+    )
+
+
+def _cpu_s() -> float:
+    """CPU seconds, user and system, of this process and of the children it has reaped."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+@dataclass(frozen=True, slots=True)
+class _Conditions:
+    """What the machine and the control group have counted so far, in seconds; None where they do not."""
+
+    busy_s: float | None
+    throttled_s: float | None
+
+    @classmethod
+    def now(cls) -> Self:
+        found = throttling()
+        return cls(busy_s(), None if found is None else found.seconds)
+
+
+def busy_s(stat: Path = Path("/proc/stat")) -> float | None:
+    """CPU seconds that the processors allowed to this process were busy or stolen by their host; None if unknown."""
+    allowed = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    ticks = 0
+    try:
+        for line in stat.read_text().splitlines():
+            name, *counts = line.split()
+            if name in allowed:
+                user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, counts[:8])
+                ticks += user + nice + system + irq + softirq + steal
+    except (OSError, ValueError):
+        return None
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _others(before: _Conditions, after: _Conditions, own_s: float) -> float | None:
+    machine_s = _difference(after.busy_s, before.busy_s)
+    return None if machine_s is None else max(0.0, machine_s - own_s)
+
+
+def _difference(after: Number | None, before: Number | None) -> Number | None:
+    return None if after is None or before is None else after - before

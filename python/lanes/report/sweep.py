@@ -1,0 +1,108 @@
+"""A sweep as people read it: the speed-up of each model with each number of workers, and what is made of them."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lanes.comparison import Row
+from lanes.report import table
+from lanes.sweep import Curve, Fit, Sweep
+from lanes.units import format_duration
+
+
+def text(sweep: Sweep, width: int = 80) -> str:
+    """The tables as plain text."""
+    shown = io.StringIO()
+    show(sweep, Console(file=shown, width=width, no_color=True, force_terminal=False, force_jupyter=False))
+    return shown.getvalue().rstrip("\n")
+
+
+def show(sweep: Sweep, console: Console) -> None:
+    """Print the speed-ups, the fits and what went wrong."""
+    console.print(table.title(sweep.comparison), soft_wrap=not console.is_terminal)
+    console.print("speed-up over serial/python, by number of workers; void ones in brackets", style="dim")
+    table.print_table(_speedups(sweep), console)
+    console.print()
+    console.print("the laws of Amdahl and Gunther (USL), and from which task length it pays off", style="dim")
+    table.print_table(_fits(sweep), console)
+    console.print()
+    for note in _notes(sweep):
+        console.print(note, soft_wrap=not console.is_terminal)
+
+
+def _speedups(sweep: Sweep) -> Table:
+    shown = _columns("model", "body", *(str(count) for count in sweep.workers), "best")
+    for curve in sweep.curves:
+        by_count = {row.workers: row for row in curve.rows}
+        # Where nobody switches there is one worker, whatever was asked for.
+        alone = curve.rows[0] if len(curve.rows) == 1 else None
+        cells = (_speedup(by_count.get(count) or (alone if count == 1 else None)) for count in sweep.workers)
+        shown.add_row(curve.model, curve.body or "", *cells, "-" if curve.best is None else str(curve.best))
+    return shown
+
+
+def _speedup(row: Row | None) -> Text:
+    if row is None:
+        return Text("")
+    if row.error is not None or row.speedup is None:
+        return Text("error" if row.error else "-", "red")
+    if row.broken:
+        return Text(f"({table.factor(row.speedup)})", "red")
+    word = row.verdict.word if row.verdict else ""
+    return Text(table.factor(row.speedup), {"faster": "green", "slower": "yellow"}.get(word, ""))
+
+
+def _fits(sweep: Sweep) -> Table:
+    shown = _columns("model", "body", "Amdahl", "R2", "contention", "coherence", "R2", "peak", "pays off")
+    for curve in sweep.curves:
+        shown.add_row(curve.model, curve.body or "", *_amdahl(curve.amdahl), *_usl(curve.usl), _pays_off(curve))
+    return shown
+
+
+def _amdahl(fit: Fit | None) -> tuple[str, ...]:
+    return ("-", "-") if fit is None else (f"{fit.contention:.0%}", f"{max(0.0, fit.r_squared):.2f}")
+
+
+def _usl(fit: Fit | None) -> tuple[str, ...]:
+    if fit is None:
+        return "-", "-", "-", "-"
+    peak = "none" if fit.peak is None else f"{fit.peak:.0f}"
+    return f"{fit.contention:.3f}", f"{fit.coherence:.4f}", f"{max(0.0, fit.r_squared):.2f}", peak
+
+
+def _pays_off(curve: Curve) -> str:
+    if curve.pays_off_s is None or (curve.model, curve.body) == ("serial", "python"):
+        return "-"
+    return "never" if math.isinf(curve.pays_off_s) else format_duration(curve.pays_off_s * 1e9)
+
+
+def _columns(model: str, body: str, *numbers: str) -> Table:
+    shown = table.bare_table()
+    for name in (model, body):
+        shown.add_column(name, no_wrap=True)
+    for name in numbers:
+        shown.add_column(name, no_wrap=True, justify="right")
+    return shown
+
+
+def _notes(sweep: Sweep) -> Iterator[Text]:
+    ran = [curve for curve in sweep.curves if curve.best is not None]
+    rows = [row for curve in ran for row in curve.rows if row.workers == curve.best]
+    best = table.fastest(rows)
+    if best is None:
+        yield Text("Nothing is faster than serial/python here, as far as these rounds can tell.", "bold")
+    else:
+        workers = table.count(best.workers, "worker")
+        yield Text(f"{best.name} with {workers} is fastest: {table.compared(best.verdict)} than serial/python.", "bold")
+    for line in table.problems(sweep.comparison):
+        yield Text(line, "red")
+    for line in table.broken_laws(sweep.comparison):
+        yield Text(line, "yellow")
+    for reason, names in table.reasons(sweep.comparison).items():
+        yield Text(f"{table.listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}", "dim")
