@@ -119,7 +119,7 @@ def test_every_figure_is_measured_once_a_round_and_closed() -> None:
         told.append,
     )
     assert first.ratios == (0.25, 0.5, 0.75)
-    assert first.median == 0.5
+    assert first.value == 0.5
     assert second.ratios == (3.0, 2.0, 2.0)
     assert [first.is_reached, second.is_reached] == [True, True]
     assert second.note == "note on b"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,11 +17,9 @@ import pytest
 
 import lanes
 from lanes import models, sample
-from lanes.models import serial
 from lanes.run import execute
 from lanes.types import Outcome
 from lanes.value import UnpicklableError, Value
-from lanes.work import Work
 from lanes.workloads.function import Function, label, workload
 
 PYTHON = models.FAMILIES["python"]
@@ -339,14 +337,6 @@ def test_work_reaches_workers_however_they_are_started(method: str) -> None:
     assert (done.stdout, done.stderr) == ("[11, 12] True\n", "")
 
 
-def test_a_function_arrives_whole() -> None:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        done = pool.apply(serial.run, (Work(workload(square, items=[2, 3]), "python"), 1))
-        pool.close()
-        pool.join()
-    assert [each.outcome for each in done] == [Outcome("ok", (Value(4),)), Outcome("ok", (Value(9),))]
-
-
 class Caller:
     def __call__(self, n: int) -> int:
         return n
@@ -419,3 +409,19 @@ def test_another_workloads_sample_has_no_use_for_cloudpickle() -> None:
     code += "sample.take(lanes.wait(tasks=1, duration=0), 'serial', 'python', 1);"
     code += "print('cloudpickle' in sys.modules, 'lanes.workloads.function' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False False\n"
+
+
+@pytest.mark.parametrize("model", ["serial", "asyncio"])
+def test_ctrl_c_is_no_outcome_of_a_coroutine(model: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import asyncio, lanes\n"
+        "async def f(n):\n    print('begun', flush=True)\n    await asyncio.sleep(1000)\n"
+        f"lanes.run(f, {model!r}, items=[1, 2, 3])\n"
+    )
+    with subprocess.Popen([sys.executable, script], stdout=-1, stderr=-1, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[1].endswith("KeyboardInterrupt\n")
+        assert process.returncode == -signal.SIGINT

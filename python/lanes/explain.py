@@ -10,6 +10,7 @@ The first of these that holds, of the workers' time (workers times work, see `la
 6. half or more on a processor, on fewer:      "computed on one processor; 98 % CPU"
 7. else the parts: "45 % CPU, 15 % run queue, 12 % GIL, 28 % blocked"
 
+Of less than a millisecond of work nothing is said: what a worker did before its first task would weigh too much.
 Start-up and shutdown that take half of the wall or more come first: "62 % start-up and shutdown; then ...".
 """
 
@@ -20,6 +21,7 @@ from lanes.types import Run
 
 _MUCH, _MOST = 0.2, 0.5
 _TOGETHER, _PARALLEL = 1.5, 1.2
+_LEAST_S = 0.001
 
 
 def where_time_went(run: Run, processors: int) -> str | None:
@@ -27,6 +29,8 @@ def where_time_went(run: Run, processors: int) -> str | None:
     parts = split(run)
     if parts is None:
         return None
+    if run.work_s < _LEAST_S:
+        return "too short to tell"
     aside = (run.startup_s + run.shutdown_s) / run.wall_s
     said = _of_work(run, parts, processors)
     return f"{aside:.0%} start-up and shutdown; then {said}" if aside >= _MOST else said

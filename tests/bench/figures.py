@@ -101,7 +101,7 @@ class Result:
 
     def side(self, name: str) -> float:
         """The median of one side of all pairs, "lanes" or "other"; of cases, how many there were."""
-        values = [getattr(pair, name) for pair in self.pairs]
+        values: list[float] = [getattr(pair, name) for pair in self.pairs]
         return sum(values) if self.figure.counts else statistics.median(values)
 
 

@@ -1,4 +1,4 @@
-"""How true the comparison itself is: what it says of two alike, whether it sees a small difference, and what it costs."""
+"""How true the comparison itself is: what it says of two alike, whether it sees a small difference, what it costs."""
 
 from __future__ import annotations
 
@@ -75,9 +75,7 @@ def cost() -> Iterator[Meter]:
     def wall(kind: Pass) -> Callable[[], float]:
         return lambda: sample.take(LONG, "threading", "python", 4, kind).wall_s
 
-    yield Meter(
-        lambda: Pair(*in_any_order(wall("timed"), wall("bare"))), "compute on threading, 4 workers, body python"
-    )
+    yield Meter(lambda: Pair(*in_any_order(wall("timed"), wall("bare"))), "threading/python, 4 workers, compute")
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 The file has the name of the row, and in it a function of that name makes the workload from the user's choices. ABOUT
 says in words what a task is, OPTIONS each choice's form (None for a switch) and meaning, EXAMPLES how it is compared on
 the command line. Where there is an INPUT, its form and meaning, the function's first argument is a list of such.
+
+A user's own function is a row as well (function.py), but stands in no list: its name is its path.
 """
 
 from __future__ import annotations
