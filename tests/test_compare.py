@@ -323,6 +323,7 @@ def test_a_row_knows_its_verdict_its_intervals_and_what_the_laws_say(monkeypatch
             model,
             body,
             next(walls[model]),
+            cpu_s=0.1,
             counters=make_counters(make_usage(), throttled_s=0.5 if model == "native-fork" else 0.0),
         ),
     )
