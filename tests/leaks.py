@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lanes import _core
-from processes import holdings, left_since
+from processes import holdings, in_a_thread, left_since
 
 MS = 10**6
 SECOND = 10**9
@@ -144,6 +145,59 @@ def records_refuse() -> None:
     refused(_core.Records)
 
 
+def keeps_a_ledger() -> None:
+    ledger = _core.Ledger(3)
+    ledger.look()
+    ledger.look(True)
+    with in_a_thread(ledger.look):
+        pass
+    ledger.add(1, 2)
+    assert (len(ledger.entries()), ledger.tally()) == (2, (1, 2))
+    _core.watch_gil(False)  # gives back the descriptor that looking took
+
+
+def ledger_refuses() -> None:
+    ledger = _core.Ledger(1)
+    refused(_core.Ledger)
+    refused(_core.Ledger, 0)
+    refused(_core.Ledger, "1")
+    refused(ledger.look, True, True)
+    refused(ledger.add, 1)
+    refused(ledger.add, 1, 2**63)
+    refused(ledger.tally, 1)
+    refused(ledger.entries, 1)
+    refused(_core.run, "native-serial", "wait", [("", 0)], 1, 1)
+
+
+def enters(model: str) -> None:
+    """A run whose workers enter what they use; more of them than there is room for."""
+    for room in (2, 1):
+        ledger = _core.Ledger(room)
+        _core.run(model, "wait", [("", MS // 10)] * 4, 2, ledger)
+        assert 1 <= len(ledger.entries()) <= room
+    _core.watch_gil(False)
+
+
+def watches() -> None:
+    """Two threads that take turns on the GIL while waits for it are timed."""
+    has_gil = _core.watch_gil(True)
+    try:
+        before = _core.gil_handovers()
+        with in_a_thread(partial(spin, 20 * MS)):
+            spin(20 * MS)
+        after = _core.gil_handovers()
+        assert _core.gil_wait_cost() > 0
+        assert not has_gil or (before is not None and after is not None and after > before)
+    finally:
+        _core.watch_gil(False)
+
+
+def spin(ns: int) -> None:
+    until = time.monotonic_ns() + ns
+    while time.monotonic_ns() < until:
+        pass
+
+
 def abandoned() -> None:
     """Never closed: freeing it does."""
     worker = _core.Worker("download")
@@ -173,6 +227,7 @@ def cases(urls: Urls) -> dict[str, Case]:
         if runner in _core.MODELS:
             covers = {"run", "Records.__len__", "Records.__getitem__", "Records.__iter__"}
             found[f"{runner}, refusing"] = Case({"run"}, partial(run_refuses, runner))
+            found[f"{runner}, counted"] = Case({"run", "Ledger.entries"}, partial(enters, runner))
         for workload in _core.WORKLOADS:
             found[f"{runner}, {workload}"] = Case(covers, partial(reads, runner, workload, tasks[workload]))
             stop = partial(interrupted, runner, workload, endless[workload])
@@ -183,6 +238,9 @@ def cases(urls: Urls) -> dict[str, Case]:
         "a worker, abandoned": Case({"Worker.__new__", "Worker.run"}, abandoned),
         "records, refusing": Case({"Records.__getitem__"}, records_refuse),
         "native-fork, killed": Case({"run"}, killed),
+        "a ledger": Case({f"Ledger.{name}" for name in ("__new__", "look", "add", "tally", "entries")}, keeps_a_ledger),
+        "a ledger, refusing": Case({"Ledger.__new__", "Ledger.look", "Ledger.add"}, ledger_refuses),
+        "the GIL, watched": Case({"watch_gil", "gil_handovers", "gil_wait_cost"}, watches),
     }
 
 

@@ -7,8 +7,11 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from lanes import stats
 from lanes.comparison import Comparison, Difference, Row
-from lanes.types import Outcome, Run, Span
+from lanes.laws import Judgement
+from lanes.stats import Verdict
+from lanes.types import Closeup, Counters, Outcome, Run, Span, Usage
 from lanes.workloads.wait import Wait
 
 MARK = "LANES_TEST_MARK"
@@ -35,6 +38,44 @@ def _has(process: Path, mark: str) -> bool:
         return False
 
 
+def make_usage(
+    cpu_s: float = 0.0,
+    system_s: float = 0.0,
+    queue_s: float = 0.0,
+    gil_s: float = 0.0,
+    *,
+    waits: int = 0,
+    voluntary: int = 0,
+    involuntary: int = 0,
+    thread_id: int = 1,
+) -> Usage:
+    """One worker's: cpu_s is user and system together, of which system_s is the system's."""
+    return Usage(
+        process_id=os.getpid(),
+        thread_id=thread_id,
+        began_ns=10 * 10**9,
+        ended_ns=11 * 10**9,
+        cpu_user_s=cpu_s - system_s,
+        cpu_system_s=system_s,
+        run_queue_s=queue_s,
+        gil_wait_s=gil_s,
+        gil_waits=waits,
+        voluntary=voluntary,
+        involuntary=involuntary,
+    )
+
+
+def make_counters(
+    *usages: Usage,
+    method: str | None = "timed waits",
+    cost_s: float = 0.000_002,
+    handovers: int | None = 0,
+    throttled_s: float | None = 0.0,
+    others_s: float | None = 0.0,
+) -> Counters:
+    return Counters(usages, method, cost_s, handovers, throttled_s, others_s)
+
+
 def make_run(
     model: str = "serial",
     body: str | None = "python",
@@ -42,15 +83,31 @@ def make_run(
     outcomes: Iterable[Outcome] = (Outcome("ok"), Outcome("ok")),
     cpu_s: float = 0.5,
     workers: int = 1,
+    counters: Counters | None = None,
+    closeup: Closeup | None = None,
+    aside: int = 1,
 ) -> Run:
-    """A run that began at second 10, on tasks of equal length."""
+    """A run that began at second 10, on tasks of equal length, as long as which start-up and shutdown are each; or
+    `aside` times as long."""
     outcomes = tuple(outcomes)
     began = 10 * 10**9
     ended = began + round(wall_s * 1e9)
-    share = (ended - began) // (len(outcomes) + 2)
-    times = [began + share * (n + 1) for n in range(len(outcomes))]
+    share = (ended - began) // (len(outcomes) + 2 * aside)
+    times = [began + share * (n + aside) for n in range(len(outcomes))]
     spans = tuple(Span(0, os.getpid(), os.getpid(), 0, at, at, at + share, share // 2) for at in times)
-    return Run("wait", model, body, workers, outcomes, spans, began, ended, cpu_s)
+    return Run(
+        "wait",
+        model,
+        body,
+        workers,
+        outcomes,
+        spans,
+        began,
+        ended,
+        cpu_s,
+        counters=counters,
+        closeup=closeup,
+    )
 
 
 def make_row(
@@ -65,26 +122,40 @@ def make_row(
     reason: str | None = None,
     origin_busy: float | None = None,
     outcomes: Iterable[Outcome] = (Outcome("ok"), Outcome("ok")),
+    cpu_s: float = 0.5,
+    counters: Counters | None = None,
+    closeup: Closeup | None = None,
+    judgements: tuple[Judgement, ...] = (),
+    measured: Verdict | None = None,
 ) -> Row:
-    walls, outcomes = tuple(walls), tuple(outcomes)
+    """A row of such runs, all with the same counters. Its verdict is that of its walls, if it is not given."""
+    walls, outcomes, baseline = tuple(walls), tuple(outcomes), tuple(baseline)
+    ratios = stats.paired_ratios(baseline, walls)
     return Row(
         model=model,
         family="native" if model.startswith("native") else "python",
         body=body,
         workers=workers,
-        runs=tuple(make_run(model, body, wall, outcomes, workers=workers) for wall in walls),
-        ratios=tuple(other / wall for other, wall in zip(baseline, walls, strict=False)),
+        runs=tuple(make_run(model, body, wall, outcomes, cpu_s, workers, counters) for wall in walls),
+        ratios=ratios,
         differences=differences,
         error=error,
         reason=reason,
         origin_busy=origin_busy,
+        wall_interval=stats.interval(walls),
+        interval=stats.interval(ratios),
+        closeup=closeup,
+        judgements=judgements,
+        measured=measured or stats.verdict(walls, baseline),
     )
 
 
-BASE = (1.0, 1.2, 1.1)
+BASE = (1.0, 1.2, 1.1) * 2
+"""As many rounds as a verdict needs."""
 
 
 def make_comparison(*rows: Row, base: Iterable[float] = BASE) -> Comparison:
     """These rows below a baseline, of a wait of two tasks."""
+    base = tuple(base)
     baseline = make_row("serial", "python", base, base, workers=1)
-    return Comparison(Wait(2, (50_000_000,)), 3, 7, MACHINE, (baseline, *rows))
+    return Comparison(Wait(2, (50_000_000,)), len(base), 7, MACHINE, (baseline, *rows))

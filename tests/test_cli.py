@@ -31,6 +31,7 @@ from lanes.workloads import function
 from support import BASE, MARK, make_comparison, make_row, marked
 
 QUICK = ("compare", "wait", "--tasks", "2", "--duration", "1ms", "--models", "native-epoll", "--rounds", "1")
+FIRST = Step(0, 1, "serial/python", None, 0.0)
 LANES = (sys.executable, "-m", "lanes")
 
 
@@ -47,6 +48,13 @@ LANES = (sys.executable, "-m", "lanes")
         ("compare wait --workers 1_0", "workers must be a whole number .*, not '1_0'"),
         ("compare wait --tasks 0", "tasks must be a whole number from 1 to 1,000,000, not 0"),
         ("compare wait --rounds 0", "rounds must be a whole number from 1 to"),
+        ("compare wait --rounds 2 --budget 3s", "rounds or a budget, not both"),
+        ("compare wait --budget soon", "'soon' does not parse: a duration is a number of seconds"),
+        ("compare wait --budget 0", "budget must be longer than nothing, not '0'"),
+        ("compare wait --budget -1s", "'-1s' is negative: a duration is"),
+        ("compare wait --budget", "argument --budget: expected one argument"),
+        ("compare wait --deadline never", "'never' does not parse: a duration is a number of seconds"),
+        ("compare wait --deadline 0ms", "deadline must be longer than nothing, not '0ms'"),
         ("compare compute --task-size -1", "task size must be a whole number from 1 to .*, not -1"),
         ("compare wait --duration soon", "number of seconds, or one followed by ns, us, ms, s or min"),
         ("compare download --size 1parsec", "number of bytes"),
@@ -207,6 +215,8 @@ def test_options_may_stand_before_the_workload_and_reach_the_comparison(monkeypa
     ((workload, choices),) = seen
     assert workload == lanes.download(tasks=3, size="1KiB,2KiB", latency=0)
     assert choices == {"models": "native", "rounds": 2, "workers": 5}
+    assert cli.main(["compare", "wait", "--budget", "90s", "--deadline", "5s"]) == 0
+    assert seen[1][1] == {"budget": "90s", "deadline": "5s"}
 
 
 def test_without_a_workload_downloads_and_compute_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +293,7 @@ def test_what_is_measured_is_written_before_the_next_is_begun(tmp_path: Path, mo
 @pytest.mark.parametrize("error", [ValueError("bug"), OSError("bug")])
 def test_an_error_after_the_start_is_no_bad_input(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def compare(*_: object, progress: Callable[[Step], None], **__: object) -> NoReturn:
-        progress(Step(0, 1, 0, "serial/python"))
+        progress(FIRST)
         raise error
 
     monkeypatch.setattr(cli, "compare", compare)
@@ -309,6 +319,21 @@ def test_a_terminal_sees_progress() -> None:
     os.close(screen)
     assert done.returncode == 0
     assert "wait: " in shown
+    assert "0 of 1 rounds" in shown
+    assert re.search(r"1 of 1 rounds, \d+ s left", shown)
+
+
+@pytest.mark.parametrize(
+    ("step", "state"),
+    [
+        (FIRST, "0 of 1 rounds"),
+        (Step(2, 5, "serial/python", 12.4, 0.4), "2 of 5 rounds, 12 s left"),
+        (Step(2, None, "serial/python", 48.0, 0.2), "2 rounds, 48 s left"),
+        (Step(7, 7, None, 0.0, 1.0), "7 of 7 rounds, 0 s left"),
+    ],
+)
+def test_progress_is_the_rounds_done_and_the_time_left(step: Step, state: str) -> None:
+    assert cli._state(step) == state
 
 
 def test_progress_needs_no_thread_beside_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,7 +343,7 @@ def test_progress_needs_no_thread_beside_the_samples(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "stderr", shown)
     before = threading.active_count()
     with cli._display("wait", True) as show:
-        show(Step(0, 1, 0, "serial/python"))
+        show(FIRST)
         assert threading.active_count() == before
         assert "wait: serial/python" in shown.getvalue()
 
@@ -326,7 +351,7 @@ def test_progress_needs_no_thread_beside_the_samples(monkeypatch: pytest.MonkeyP
 def test_a_narrow_terminal_gets_the_whole_table() -> None:
     narrow = {**os.environ, "COLUMNS": "40"}
     done = subprocess.run([*LANES, *QUICK], env=narrow, capture_output=True, text=True, check=True)
-    assert re.search(r"^model +body +workers +wall, ms +speed-up +CPU s +cores +agrees$", done.stdout, re.MULTILINE)
+    assert re.search(r"^model +body +workers +wall, ms +speed-up +95 % +verdict$", done.stdout, re.MULTILINE)
 
 
 def test_a_reader_that_goes_away_ends_it_quietly() -> None:

@@ -2,34 +2,80 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import cycle
 
 import pytest
 
 import lanes
-from lanes import models, sample, stats
+from lanes import models, sample
 from lanes.compare import Step
 from lanes.comparison import BASELINE
-from lanes.types import BODIES, Outcome, Run, Workload
+from lanes.laws import Judgement
+from lanes.run import Pass
+from lanes.types import BODIES, Closeup, Outcome, Run, Workload
 from lanes.workloads.download import Download
-from support import make_comparison, make_row, make_run
+from support import BASE, make_comparison, make_counters, make_row, make_run, make_usage
+from test_sample import trick
 
 WORK = lanes.wait(tasks=2, duration="1ms")
 
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
-    """Samples made by hand instead of in a process, and a list of what was asked for."""
+    """Samples made by hand instead of in a process, and a list of what was asked for; close-ups are not in it."""
     asked: list[tuple[str, str | None]] = []
 
-    def take(workload: Workload, model: str, body: str | None, workers: int) -> Run:
+    def take(model: str, body: str | None) -> Run:
         asked.append((model, body))
-        return make_run(model, body, wall_s=1.0, workers=workers)
+        return make_run(model, body)
+
+    by_hand(monkeypatch, take)
+    return asked
+
+
+def by_hand(monkeypatch: pytest.MonkeyPatch, make: Callable[[str, str | None], Run]) -> None:
+    """Timed samples are made by this instead of in a process; a close-up sees nothing."""
+
+    def take(workload: Workload, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float) -> Run:
+        return make_run(model, body, closeup=Closeup()) if kind == "closeup" else make(model, body)
 
     monkeypatch.setattr(sample, "take", take)
-    return asked
+
+
+@dataclass
+class Clock:
+    """The time of a comparison whose samples are made by hand, in place of the module `time` there."""
+
+    now: float = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(importlib.import_module("lanes.compare"), "time", clock)
+    return clock
+
+
+def timed(monkeypatch: pytest.MonkeyPatch, clock: Clock, sample_s: float, walls: Callable[[], float]) -> list[Pass]:
+    """Every sample takes so long by this clock, and says that it took one of the walls; what kinds there were."""
+    kinds: list[Pass] = []
+
+    def take(workload: Workload, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float) -> Run:
+        clock.now += sample_s
+        kinds.append(kind)
+        return make_run(model, body, walls(), closeup=Closeup() if kind == "closeup" else None)
+
+    monkeypatch.setattr(sample, "take", take)
+    return kinds
 
 
 def test_all_cells_of_the_grid_are_there_and_senseless_ones_have_their_reason(
@@ -69,17 +115,130 @@ def test_rounds_are_interleaved_in_an_order_that_the_seed_repeats(taken: list[tu
 
 def test_progress_is_told_before_every_sample_and_at_the_end(taken: list[tuple[str, str | None]]) -> None:
     steps: list[Step] = []
-    lanes.compare(WORK, models="native", rounds=2, progress=steps.append)
-    assert [step.done for step in steps] == list(range(11))
-    assert {step.total for step in steps} == {10}
+    lanes.compare(WORK, models="native", rounds=2, closeup=False, progress=steps.append)
     assert [step.round for step in steps] == [0] * 5 + [1] * 5 + [2]
+    assert {step.rounds for step in steps} == {2}
+    assert [step.share for step in steps] == pytest.approx([n / 10 for n in range(11)])
     assert [step.cell for step in steps[:-1]] == ["/".join(filter(None, cell)) for cell in taken]
     assert steps[-1].cell is None
+    assert [step.left_s is None for step in steps] == [True] * 5 + [False] * 6
+    assert steps[-1].left_s == 0.0
+
+
+def test_progress_counts_the_close_up_as_a_round(taken: list[tuple[str, str | None]]) -> None:
+    steps: list[Step] = []
+    lanes.compare(WORK, models="native", rounds=1, progress=steps.append)
+    assert [step.round for step in steps] == [0] * 5 + [1] * 6
+    assert [step.share for step in steps] == pytest.approx([n / 10 for n in range(11)])
+
+
+def test_the_time_left_is_what_the_rounds_so_far_took(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    steps: list[Step] = []
+    timed(monkeypatch, clock, 2.0, lambda: 1.0)
+    lanes.compare(WORK, models="native-epoll", rounds=2, progress=steps.append)
+    assert [step.left_s for step in steps] == [None, None, *map(pytest.approx, (8.0, 6.0, 4.0, 2.0)), 0.0]
+
+
+def test_with_a_budget_the_time_left_is_that_of_the_budget(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    steps: list[Step] = []
+    timed(monkeypatch, clock, 2.0, lambda: 1.0)
+    lanes.compare(WORK, models="native-epoll", budget=16, progress=steps.append)
+    # Three rounds and a close-up are done when there is no time for one more.
+    assert [step.left_s for step in steps] == [16.0, 14.0, 12.0, 10.0, 8.0, 6.0, 4.0, 2.0, 0.0]
+    assert [step.rounds for step in steps] == [None] * 8 + [3]
+    assert [step.share for step in steps] == [n / 8 for n in range(9)]
+
+
+# ---- how many rounds
+
+
+def test_there_are_as_many_rounds_as_were_asked_for_whatever_they_take(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    kinds = timed(monkeypatch, clock, 1000.0, lambda: 1.0)
+    result = lanes.compare(WORK, models="native-epoll", rounds=9)
+    assert (result.rounds, result.budget_s) == (9, None)
+    assert kinds == ["timed"] * 18 + ["closeup"] * 2
+
+
+def test_rounds_end_when_every_interval_is_narrow(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    kinds = timed(monkeypatch, clock, 0.01, lambda: 1.0)
+    result = lanes.compare(WORK, models="native-epoll,native-fork")
+    assert (result.rounds, result.budget_s) == (6, 60.0), "fewer than six bear no verdict"
+    assert kinds == ["timed"] * 18 + ["closeup"] * 3
+
+
+def test_one_wide_interval_keeps_the_rounds_going_until_the_budget_is_used_up(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    walls = {"serial": cycle([1.0]), "native-epoll": cycle([1.0]), "native-fork": cycle([1.0, 2.0, 3.0])}
+    asked: list[Pass] = []
+
+    def take(workload: Workload, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float) -> Run:
+        clock.now += 0.5
+        asked.append(kind)
+        return make_run(model, body, next(walls[model]))
+
+    monkeypatch.setattr(sample, "take", take)
+    result = lanes.compare(WORK, models="native-epoll,native-fork", budget="30s")
+    # A round takes 1.5 s, and so does the close-up: 19 rounds and that are 30 s.
+    assert (result.rounds, result.budget_s) == (19, 30.0)
+    assert asked == ["timed"] * 57 + ["closeup"] * 3
+
+
+def test_a_row_with_an_error_keeps_no_rounds_going(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    def take(model: str, body: str | None) -> Run:
+        if model == "native-fork":
+            raise sample.SampleError("it hangs")
+        return make_run(model, body)
+
+    by_hand(monkeypatch, take)
+    assert lanes.compare(WORK, models="native-fork,native-epoll").rounds == 6
+
+
+def test_however_small_the_budget_there_is_one_round(taken: list[tuple[str, str | None]]) -> None:
+    result = lanes.compare(WORK, models="native-epoll", budget="1ns")
+    assert result.rounds == 1
+    assert len(taken) == 2
+
+
+def test_no_close_up_is_taken_and_no_time_kept_for_it_where_none_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    kinds = timed(monkeypatch, clock, 1.0, iter([1.0, 2.0, 4.0] * 99).__next__)
+    result = lanes.compare(WORK, models="native-epoll", budget=10, closeup=False)
+    assert result.rounds == 5
+    assert kinds == ["timed"] * 10
+    assert all(row.closeup is None for row in result)
+
+
+def test_rounds_and_a_budget_are_not_both_given(taken: list[tuple[str, str | None]]) -> None:
+    with pytest.raises(ValueError, match="rounds or a budget, not both"):
+        lanes.compare(WORK, rounds=3, budget="10s")
+    assert taken == []
+
+
+def test_every_sample_has_the_deadline_and_the_last_is_the_close_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, Pass, float]] = []
+
+    def take(workload: Workload, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float) -> Run:
+        asked.append((model, kind, deadline_s))
+        return make_run(model, body, closeup=Closeup(peak_pss_bytes=77) if kind == "closeup" else None)
+
+    monkeypatch.setattr(sample, "take", take)
+    result = lanes.compare(WORK, models="native-epoll", rounds=1, deadline="2min")
+    assert [kind for _, kind, _ in asked] == ["timed", "timed", "closeup", "closeup"]
+    assert {deadline_s for _, _, deadline_s in asked} == {120.0}
+    assert {row.closeup for row in result} == {Closeup(peak_pss_bytes=77)}
+    assert [len(row.runs) for row in result] == [1, 1], "a close-up is no run of its row"
+
+
+# ---- what is made of them
 
 
 def test_a_speedup_is_the_median_of_ratios_within_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
     walls = {"serial": iter([1.0, 8.0, 3.0]), "native-epoll": iter([0.5, 1.0, 1.0])}
-    monkeypatch.setattr(sample, "take", lambda _, model, body, workers: make_run(model, body, next(walls[model])))
+    by_hand(monkeypatch, lambda model, body: make_run(model, body, next(walls[model])))
     result = lanes.compare(WORK, models="native-epoll", rounds=3)
     assert result["native-epoll"].ratios == (2.0, 8.0, 3.0)
     assert result["native-epoll"].speedup == 3.0
@@ -90,12 +249,12 @@ def test_a_speedup_is_the_median_of_ratios_within_a_round(monkeypatch: pytest.Mo
 def test_outcomes_that_differ_are_named_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
     turn = iter(range(3))
 
-    def take(workload: Workload, model: str, body: str | None, workers: int) -> Run:
+    def take(model: str, body: str | None) -> Run:
         good = (Outcome("ok", (1,)), Outcome("ok", (2,)))
         bad = (Outcome("ok", (1,)), Outcome("failed", error="ConnectError", detail="in this client's words"))
         return make_run(model, body, outcomes=bad if model == "native-fork" and next(turn) else good)
 
-    monkeypatch.setattr(sample, "take", take)
+    by_hand(monkeypatch, take)
     result = lanes.compare(WORK, models="native-fork,native-epoll", rounds=3)
     assert result["native-epoll"].agrees
     assert result["native-fork"].agrees is False
@@ -103,11 +262,13 @@ def test_outcomes_that_differ_are_named_once_each(monkeypatch: pytest.MonkeyPatc
     (difference,) = result["native-fork"].differences
     assert (difference.round, difference.task) == (1, 1)
     assert (difference.expected, difference.got) == (Outcome("ok", (2,)), Outcome("failed", error="ConnectError"))
+    assert Judgement("outcomes agree", False, "1 tasks have other outcomes") in result["native-fork"].broken
+    assert Judgement("outcomes agree", True, "all outcomes are the baseline's") in result["native-epoll"].judgements
 
 
 def test_a_baseline_that_does_not_repeat_itself_is_said_to_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     count = iter(range(10))
-    monkeypatch.setattr(sample, "take", lambda *_: make_run(outcomes=[Outcome("ok", (next(count),)), Outcome("ok")]))
+    by_hand(monkeypatch, lambda *_: make_run(outcomes=[Outcome("ok", (next(count),)), Outcome("ok")]))
     result = lanes.compare(WORK, models="serial", bodies="python", rounds=3)
     assert result.baseline.agrees is False
     assert not result.ok
@@ -119,13 +280,13 @@ def test_a_row_with_an_error_keeps_its_runs_and_is_not_sampled_again(
 ) -> None:
     asked: list[str] = []
 
-    def take(workload: Workload, model: str, body: str | None, workers: int) -> Run:
+    def take(model: str, body: str | None) -> Run:
         asked.append(model)
         if model == "native-fork" and asked.count(model) == 2:
             raise error
         return make_run(model, body)
 
-    monkeypatch.setattr(sample, "take", take)
+    by_hand(monkeypatch, take)
     result = lanes.compare(WORK, models="native-fork", rounds=4)
     assert result["native-fork"].error == str(error)
     assert len(result["native-fork"].runs) == 1
@@ -139,7 +300,7 @@ def test_an_origin_that_dies_costs_the_rows_their_runs_and_not_the_comparison(
 ) -> None:
     taken: list[str] = []
 
-    def take(workload: Download, model: str, body: str | None, workers: int) -> Run:
+    def take(workload: Download, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float) -> Run:
         if taken:
             assert workload.origin is not None
             os.kill(workload.origin.pid, signal.SIGKILL)
@@ -154,20 +315,61 @@ def test_an_origin_that_dies_costs_the_rows_their_runs_and_not_the_comparison(
     assert not result.ok
 
 
-def test_of_one_round_nothing_is_said_to_be_faster() -> None:
-    assert not stats.is_faster([1.0], [9.0])
-    assert stats.is_faster([1.0, 1.0], [9.0, 1.1])
-    assert not stats.is_faster([1.0, 1.0], [9.0, 0.9])
-    assert not stats.is_faster([1.0, 1.0], [1.01, 1.01])
+def test_a_row_knows_its_verdict_its_intervals_and_what_the_laws_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    walls = {"serial": cycle(BASE), "native-epoll": cycle([0.5]), "native-fork": cycle([0.2])}
+    by_hand(
+        monkeypatch,
+        lambda model, body: make_run(
+            model,
+            body,
+            next(walls[model]),
+            cpu_s=0.1,
+            counters=make_counters(make_usage(), throttled_s=0.5 if model == "native-fork" else 0.0),
+        ),
+    )
+    result = lanes.compare(WORK, models="native-epoll,native-fork", rounds=6)
+    epoll, fork = result["native-epoll"], result["native-fork"]
+    assert epoll.measured is not None
+    assert epoll.measured.word == "faster"
+    assert epoll.measured.factor == pytest.approx(2.2)
+    assert epoll.verdict == epoll.measured
+    assert epoll.interval == pytest.approx((2.0, 2.4))
+    assert epoll.wall_interval == (0.5, 0.5)
+    assert epoll.broken == ()
+    assert fork.measured is not None
+    assert (fork.measured.word, fork.verdict) == ("faster", None), "void: a law is broken"
+    assert [each.name for each in fork.broken] == ["not throttled"]
+    assert result.baseline.verdict is None
+    assert result.versus("native-epoll", "native-fork") is None
+    against = result.versus("serial", "native-epoll")
+    assert against is not None
+    assert against.word == "slower"
+    assert against.times == pytest.approx(2.2)
+
+
+def test_the_typical_run_is_explained() -> None:
+    counted = make_counters(make_usage(0.48, 0.1))
+    result = make_comparison(make_row("native-epoll", None, BASE, BASE, counters=counted), make_row("native-fork"))
+    assert result.explanation(result["native-epoll"]) == (
+        "50% start-up and shutdown; then computed on one processor; 87% CPU"
+    )
+    assert result.explanation(result.baseline) is None, "it counted nothing"
+    assert result.explanation(result["native-fork"]) is None, "it did not run"
+
+
+def test_outliers_are_counted_and_kept() -> None:
+    row = make_row("native-epoll", None, [1.0] * 7 + [0.1], [1.0] * 8)
+    assert row.outliers == 1
+    assert len(row.ratios) == 8
 
 
 def test_without_a_baseline_nothing_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
-    def take(workload: Workload, model: str, body: str | None, workers: int) -> Run:
+    def take(model: str, body: str | None) -> Run:
         if (model, body) == BASELINE:
             raise sample.SampleError("broken")
         return make_run(model, body)
 
-    monkeypatch.setattr(sample, "take", take)
+    by_hand(monkeypatch, take)
     result = lanes.compare(WORK, models="native-epoll", rounds=1)
     assert result["native-epoll"].agrees is None
     assert result["native-epoll"].speedup is None
@@ -184,6 +386,11 @@ def test_without_a_baseline_nothing_agrees(monkeypatch: pytest.MonkeyPatch) -> N
         ({"bodies": iter(())}, "no body"),
         ({"workers": 0}, "from 1 to"),
         ({"rounds": 0}, "from 1 to"),
+        ({"budget": "soon"}, "a duration is a number of seconds"),
+        ({"budget": 0}, "budget must be longer than nothing, not 0"),
+        ({"budget": -1}, "negative"),
+        ({"deadline": "never"}, "a duration is a number of seconds"),
+        ({"deadline": "0s"}, "deadline must be longer than nothing, not '0s'"),
     ],
 )
 def test_bad_input_is_refused_before_anything_runs(
@@ -233,6 +440,26 @@ def test_the_typical_run_is_the_median_one() -> None:
     assert even.wall == 2.5
     assert make_row("native-fork").typical is None
     assert make_row("native-fork").wall is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("time.sleep(1000)", "the process of this sample did not end within its deadline of 2 s"),
+        ("os._exit(3)", "the process of this sample ended with status 3"),
+    ],
+)
+def test_a_sample_that_hangs_or_crashes_is_a_row_with_an_error_and_the_others_go_on(fault: str, error: str) -> None:
+    off_the_main_thread = "threading.current_thread() is not threading.main_thread()"
+    work = trick(f"import os, threading, time\nif {off_the_main_thread}: {fault}")
+    result = lanes.compare(work, models="threading,native-epoll", bodies="python", rounds=2, deadline="2s")
+    assert [(row.name, row.error, len(row.runs)) for row in result] == [
+        ("serial/python", None, 2),
+        ("threading/python", error, 0),
+        ("native-epoll", None, 2),
+    ]
+    assert result["native-epoll"].agrees
+    assert not result.ok
 
 
 def test_a_real_comparison_of_downloads_agrees_and_knows_how_busy_the_origin_was() -> None:

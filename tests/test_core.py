@@ -25,7 +25,7 @@ import lanes
 from lanes import _core, _download
 from lanes.origin import Origin, crc32
 from lanes.work import done
-from processes import holdings, in_a_thread, left_since, recorded, script, until
+from processes import asleep, children, holdings, in_a_thread, left_since, recorded, script, until
 
 MS = 10**6
 SECOND = 10**9
@@ -57,7 +57,7 @@ def gets(origin: Origin, count: int) -> Tasks:
 
 
 def test_the_stub_and_the_module_agree(tmp_path: Path) -> None:
-    (tmp_path / "allowed").write_text(r"lanes\._core\.(TaskInput|Record|Moment)")  # aliases, for annotations only
+    (tmp_path / "allowed").write_text(r"lanes\._core\.(TaskInput|Record|Moment|Entry)")  # aliases, for annotations only
     checked = subprocess.run(
         [sys.executable, "-m", "mypy.stubtest", "lanes._core", "--allowlist", str(tmp_path / "allowed")],
         cwd=PARENT,
@@ -177,7 +177,8 @@ def test_bad_tasks(workload: str, task: _core.TaskInput, error: type[Exception],
     [
         ((), TypeError, "4 arguments"),
         (("native-serial", "wait", []), TypeError, "4 arguments"),
-        (("native-serial", "wait", [], 1, 1), TypeError, "4 arguments"),
+        (("native-serial", "wait", [], 1, 1), TypeError, "ledger must be a Ledger or None"),
+        (("native-serial", "wait", [], 1, None, 1), TypeError, "5 arguments"),
         ((None, "wait", [], 1), TypeError, "str"),
         ((b"native-serial", "wait", [], 1), TypeError, "str"),
         (("native-serial", 1, [], 1), TypeError, "str"),
@@ -199,7 +200,9 @@ def test_bad_tasks(workload: str, task: _core.TaskInput, error: type[Exception],
         (("native-serial", "wait", [], 2**63), OverflowError, "int too large"),
     ],
 )
-def test_bad_arguments_of_run(args: tuple[str, str, Tasks, int], error: type[Exception], words: str) -> None:
+def test_bad_arguments_of_run(
+    args: tuple[str, str, Tasks, int, _core.Ledger], error: type[Exception], words: str
+) -> None:
     with pytest.raises(error, match=words):
         _core.run(*args)
 
@@ -589,9 +592,246 @@ def test_die_with_parent() -> None:
 
 
 def test_the_functions_that_take_nothing_take_nothing() -> None:
-    for function in (_core.here, _core.die_with_parent, _download.libcurl_version):
+    nothing = (_core.here, _core.die_with_parent, _core.gil_handovers, _core.gil_wait_cost, _download.libcurl_version)
+    for function in nothing:
         with pytest.raises(TypeError, match="no arguments"):
             function(1)  # type: ignore[call-arg]
+
+
+# ---- what workers use
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "words"),
+    [
+        ((), TypeError, "argument"),
+        (("1",), TypeError, "int"),
+        ((1.0,), TypeError, "int"),
+        ((1, 2), TypeError, "argument"),
+        ((0,), ValueError, "a ledger is for 1 worker or more, not 0"),
+        ((-3,), ValueError, "not -3"),
+        ((2**31,), OverflowError, "int"),
+    ],
+)
+def test_bad_arguments_of_a_ledger(args: tuple[int], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        _core.Ledger(*args)
+
+
+def test_bad_arguments_of_a_ledgers_methods() -> None:
+    ledger = _core.Ledger(workers=2)
+    with pytest.raises(TypeError, match="at most one flag"):
+        ledger.look(True, True)  # type: ignore[call-arg]
+    with pytest.raises(KeyError, match="neither"):
+        ledger.look(Undecided())  # type: ignore[arg-type]
+    for wrong in ((), (1,), (1, 2, 3), ("1", 2), (1, 2.0)):
+        with pytest.raises(TypeError, match=r"argument|int"):
+            ledger.add(*wrong)
+    with pytest.raises(OverflowError):
+        ledger.add(2**63, 0)
+    for method in (ledger.tally, ledger.entries):
+        with pytest.raises(TypeError, match="no arguments"):
+            method(1)  # type: ignore[call-arg]
+    assert (ledger.entries(), ledger.tally()) == ([], (0, 0))
+
+
+def test_a_ledger_has_an_entry_from_the_first_look_to_the_last() -> None:
+    ledger = _core.Ledger(3)
+    before = time.monotonic_ns()
+    ledger.look()
+    between = time.monotonic_ns()
+    (entry,) = ledger.entries()
+    assert entry[:2] == (os.getpid(), threading.get_native_id())
+    assert before <= entry[2] == entry[3] <= between
+    assert entry[4:] == (0,) * 8
+    while time.monotonic_ns() - between < 30 * MS:
+        pass
+    time.sleep(0.001)
+    ledger.look(True)
+    after = time.monotonic_ns()
+    process, thread, first, last, cpu, user, system, queue, gil, gil_waits, voluntary, involuntary = ledger.entries()[0]
+    assert (process, thread, first) == entry[:3]
+    assert between < last <= after
+    assert 0 < cpu <= last - first
+    assert cpu + queue <= last - first
+    assert user + system <= last - first + 20 * MS, "ticks"
+    assert (gil, gil_waits) == (0, 0), "nobody watches"
+    assert voluntary >= 1, "it has slept"
+    assert min(user, system, queue, involuntary) >= 0
+
+
+def test_looks_that_follow_at_once_are_skipped_unless_they_insist() -> None:
+    ledger = _core.Ledger(1)
+
+    def looked_again(*now: bool) -> bool:
+        ledger.look(True)
+        (before,) = ledger.entries()
+        ledger.look(*now)
+        (after,) = ledger.entries()
+        return after[3] > before[3]
+
+    assert all(looked_again(True) for _ in range(100))
+    # All but those between which the thread was off its processor for a tenth of a millisecond.
+    assert not all(looked_again() for _ in range(100))
+    assert not all(looked_again(False) for _ in range(100))
+    ledger.look(True)
+    time.sleep(0.001)
+    before = ledger.entries()[0][3]
+    ledger.look()
+    assert ledger.entries()[0][3] > before
+
+
+def test_looks_of_workers_beyond_the_room_are_lost() -> None:
+    ledger = _core.Ledger(2)
+    for _ in range(4):
+        with in_a_thread(ledger.look) as result:
+            pass
+        assert result == [None]
+    for _ in range(2):
+        ledger.look(True)
+    entries = ledger.entries()
+    assert len(entries) == 2
+    assert len({entry[1] for entry in entries} | {threading.get_native_id()}) == 3
+
+
+def test_other_threads_are_workers_from_their_start_and_the_one_that_opened_it_from_its_first_look() -> None:
+    ledger = _core.Ledger(2)
+
+    def work() -> None:
+        until = time.thread_time_ns() + 20 * MS
+        while time.thread_time_ns() < until:
+            pass
+        ledger.look()
+
+    work()
+    with in_a_thread(work):
+        pass
+    own, other = ledger.entries()
+    assert own[4] == 0
+    assert other[4] >= 20 * MS
+    assert other[2] == other[3]
+
+
+def test_forked_children_write_to_the_ledger_of_their_parent() -> None:
+    ledger = _core.Ledger(4)
+    ledger.look()
+    ledger.add(5, 50)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            ledger.look()
+            until = time.thread_time_ns() + 20 * MS
+            while time.thread_time_ns() < until:
+                pass
+            ledger.look(True)
+            ledger.add(7, 70)
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    own, child = ledger.entries()
+    assert (own[0], child[0], child[1]) == (os.getpid(), pid, pid)
+    assert child[4] >= 20 * MS
+    assert child[4] <= child[3] - child[2], "what its parent had used is not its own"
+    assert ledger.tally() == (12, 120)
+
+
+def test_a_child_forked_from_a_child_has_an_entry_of_its_own() -> None:
+    ledger = _core.Ledger(4)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            ledger.look()
+            grandchild = os.fork()
+            ledger.look(True)
+            if grandchild:
+                os.waitpid(grandchild, 0)
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    assert len({entry[0] for entry in ledger.entries()} | {os.getpid()}) == 3
+
+
+def test_ledgers_know_nothing_of_one_another() -> None:
+    one, other = _core.Ledger(1), _core.Ledger(1)
+    one.look()
+    other.add(1, 2)
+    assert (len(one.entries()), one.tally()) == (1, (0, 0))
+    assert (len(other.entries()), other.tally()) == (0, (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("model", "entries"), [("native-serial", 1), ("native-pthreads", 3), ("native-fork", 3), ("native-epoll", 1)]
+)
+def test_native_workers_enter_what_they_use(model: str, entries: int) -> None:
+    ledger = _core.Ledger(3)
+    tasks: Tasks = [("", 10 * MS)] * 6
+    records = list(_core.run(model, "wait", tasks, 3, ledger))
+    found = ledger.entries()
+    assert len(found) == entries
+    assert {entry[:2] for entry in found} >= {(record[6], record[5]) for record in records}
+    assert min(entry[2] for entry in found) <= min(record[8] for record in records)
+    assert max(entry[3] for entry in found) >= max(record[10] for record in records)
+    for entry in found:
+        assert 0 < entry[4] <= entry[3] - entry[2]
+        assert entry[8:10] == (0, 0), "it never meets the GIL"
+    assert sum(entry[10] for entry in found) >= (2 if model == "native-epoll" else 6), "each wait is a switch"
+
+
+def test_the_workers_of_an_interrupted_run_stay_in_the_ledger() -> None:
+    ledger = _core.Ledger(2)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(KeyboardInterrupt):
+            _core.run("native-pthreads", "wait", [LONG] * 2, 2, ledger)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    entries = ledger.entries()
+    assert len(entries) == 2
+    assert all(20 * MS < entry[3] - entry[2] < SECOND * 60 for entry in entries)
+
+
+def test_the_worker_that_is_killed_is_in_the_ledger_as_it_was_when_it_began() -> None:
+    ledger = _core.Ledger(1)
+
+    def kill() -> None:
+        until(lambda: [pid for pid in children(os.getpid()) if asleep(pid)])
+        for pid in children(os.getpid()):
+            os.kill(pid, signal.SIGKILL)
+
+    with in_a_thread(kill):
+        records = _core.run("native-fork", "wait", [LONG], 1, ledger)
+    assert records[0][0] == "killed"
+    (entry,) = ledger.entries()
+    assert entry[0] != os.getpid()
+    assert entry[2] == entry[3]
+
+
+def test_reading_keeps_a_descriptor_until_nobody_watches_or_the_thread_ends() -> None:
+    _core.watch_gil(False)
+    before = holdings()
+    ledger = _core.Ledger(2)
+    with in_a_thread(lambda: ledger.look(True)):
+        pass
+    assert left_since(before) == "", "that of a thread goes with it"
+    ledger.look(True)
+    more = holdings().descriptors - before.descriptors
+    assert [Path(target).name for _, target in more] == ["schedstat"]
+    assert not os.get_inheritable(next(iter(more))[0])
+    assert _core.watch_gil(False) is False
+    assert left_since(before) == ""
+
+
+def test_watching_the_gil_takes_one_argument_and_its_truth() -> None:
+    with pytest.raises(TypeError, match="argument"):
+        _core.watch_gil()  # type: ignore[call-arg]
+    with pytest.raises(KeyError, match="neither"):
+        _core.watch_gil(Undecided())  # type: ignore[arg-type]
+    assert _core.watch_gil(0) is False  # type: ignore[arg-type]
 
 
 # ---- many modules, many interpreters

@@ -5,24 +5,39 @@ from __future__ import annotations
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import lanes
 from lanes.comparison import Difference
+from lanes.laws import LAWS, Judgement
 from lanes.report import json as report
-from lanes.types import Outcome
-from support import BASE, make_comparison, make_row
+from lanes.stats import Interval, Verdict, Word
+from lanes.types import Closeup, Outcome
+from support import BASE, make_comparison, make_counters, make_row, make_usage
 
+HALF = [0.5, 0.6, 0.55] * 2
 ROW = make_row(
-    "native-fork",
-    None,
-    [0.5, 0.25, 0.5],
+    "threading",
+    "python",
+    HALF,
     BASE,
     differences=(Difference(2, 1, "text", Outcome("ok", (1,)), Outcome("failed", (), "X", "why")),),
     origin_busy=0.25,
-)
+    # The typical run has a wall of 0.55 s, of which half is work: 0.55 s of two workers.
+    counters=make_counters(
+        make_usage(0.2, 0.05, 0.02, 0.04, waits=30, voluntary=7, involuntary=2, thread_id=1),
+        make_usage(0.1, 0.0, 0.03, 0.05, waits=20, voluntary=5, involuntary=1, thread_id=2),
+        handovers=41,
+    ),
+    closeup=Closeup(
+        peak_pss_bytes=4096, peak_rss_bytes=(2048, 8192), pickled_bytes=77, pickle_s=0.5, loop_lag_s=0.25,
+        max_loop_lag_s=0.125,
+    ),
+    judgements=(Judgement("not throttled", True, "so much"),),
+)  # fmt: skip
 RESULT = make_comparison(
     ROW, make_row("asyncio", "released", reason="because"), make_row("threading", "held", error="e")
 )
@@ -33,24 +48,70 @@ def test_the_top_level_is_that_of_version_1() -> None:
     assert document["schema"] == 1
     assert document["workload"] == {"name": "wait", "params": {"duration_s": [0.05]}, "tasks": 2}
     assert document["machine"] == dict(RESULT.machine)
-    assert (document["rounds"], document["seed"], document["distance"]) == (3, 7, None)
-    assert [row["model"] for row in document["rows"]] == ["serial", "native-fork", "asyncio", "threading"]
+    assert (document["rounds"], document["budget_s"], document["seed"], document["distance"]) == (6, None, 7, None)
+    assert [row["model"] for row in document["rows"]] == ["serial", "threading", "asyncio", "threading"]
+
+
+def test_a_budget_is_written_in_seconds() -> None:
+    assert json.loads(report.text([replace(RESULT, budget_s=90.0)]))["budget_s"] == 90.0
 
 
 def test_a_row_has_the_fields_of_version_1() -> None:
     row = json.loads(report.text([RESULT]))["rows"][1]
     spans = row.pop("spans")
     assert row == {
-        "model": "native-fork",
-        "family": "native",
-        "body": None,
+        "model": "threading",
+        "family": "python",
+        "body": "python",
         "workers": 4,
-        "wall_s": {"samples": [0.5, 0.25, 0.5], "median": 0.5},
-        "speedup": {"samples": [2.0, 4.8, 2.2], "median": 2.2},
+        "wall_s": {"samples": HALF, "median": 0.55, "ci95": pytest.approx([0.5, 0.6])},
+        "speedup": {"samples": [2.0] * 6, "median": 2.0, "ci95": [2.0, 2.0], "outliers": 0},
+        "verdict": "faster",
+        "laws": [{"name": "not throttled", "held": True, "why": "so much"}],
         "cpu_s": 0.5,
-        "cores": 1.0,
-        "startup_s": 0.125,
-        "shutdown_s": 0.125,
+        "cores": pytest.approx(0.5 / 0.55),
+        "startup_s": 0.1375,
+        "work_s": 0.275,
+        "shutdown_s": 0.1375,
+        "split": {
+            "total_s": 0.55,
+            "cpu_user_s": pytest.approx(0.25),
+            "cpu_system_s": 0.05,
+            "run_queue_s": 0.05,
+            "gil_wait_s": pytest.approx(0.09),
+            "blocked_s": pytest.approx(0.11),
+        },
+        "gil": {
+            "wait_s": pytest.approx(0.09),
+            "wait_share": pytest.approx(0.09 / 0.55),
+            "handovers": 41,
+            "method": "timed waits",
+            "cost_s": pytest.approx(0.0001),
+        },
+        "switches": {"voluntary": 12, "involuntary": 3},
+        "cpus": 1,
+        "workers_used": [
+            {
+                "process_id": os.getpid(),
+                "thread_id": 1,
+                "cpu_user_s": pytest.approx(0.15),
+                "cpu_system_s": 0.05,
+                "run_queue_s": 0.02,
+                "gil_wait_s": 0.04,
+            },
+            {
+                "process_id": os.getpid(),
+                "thread_id": 2,
+                "cpu_user_s": 0.1,
+                "cpu_system_s": 0.0,
+                "run_queue_s": 0.03,
+                "gil_wait_s": 0.05,
+            },
+        ],
+        "memory": {"peak_pss_bytes": 4096, "peak_rss_bytes": [2048, 8192]},
+        "pickle": {"bytes": 77, "seconds": 0.5},
+        "loop_lag": {"sum_s": 0.25, "max_s": 0.125},
+        "why": "50% start-up and shutdown; then computed on one processor; 55% CPU",
         "start_method": None,
         "agrees": False,
         "differences": [
@@ -72,19 +133,60 @@ def test_a_row_has_the_fields_of_version_1() -> None:
         "thread_id": os.getpid(),
         "process_id": os.getpid(),
         "cpu": 0,
-        "claimed_s": 0.25,
-        "started_s": 0.25,
-        "finished_s": 0.375,
-        "cpu_s": 0.0625,
+        "claimed_s": 0.275,
+        "started_s": 0.275,
+        "finished_s": 0.4125,
+        "cpu_s": 0.06875,
     }
 
 
 def test_a_row_that_did_not_run_has_nulls_and_its_reason_or_error() -> None:
     rows = json.loads(report.text([RESULT]))["rows"]
     assert (rows[2]["reason"], rows[2]["error"], rows[2]["agrees"]) == ("because", None, None)
-    assert rows[2]["wall_s"] == {"samples": [], "median": None}
-    assert rows[2]["spans"] == []
+    assert rows[2]["wall_s"] == {"samples": [], "median": None, "ci95": None}
+    assert rows[2]["speedup"] == {"samples": [], "median": None, "ci95": None, "outliers": 0}
+    assert (rows[2]["spans"], rows[2]["laws"], rows[2]["workers_used"]) == ([], [], [])
+    assert rows[2]["memory"] == {"peak_pss_bytes": None, "peak_rss_bytes": []}
+    measured = (
+        "verdict",
+        "startup_s",
+        "work_s",
+        "shutdown_s",
+        "split",
+        "gil",
+        "switches",
+        "cpus",
+        "pickle",
+        "loop_lag",
+    )
+    assert {rows[2][field] for field in (*measured, "why", "cpu_s", "cores")} == {None}
     assert (rows[3]["error"], rows[3]["speedup"]["median"]) == ("e", None)
+
+
+def test_a_baseline_and_a_row_that_broke_a_law_have_no_verdict() -> None:
+    broken = make_row("native-epoll", None, HALF, BASE, judgements=(Judgement("split adds up", False, "it does not"),))
+    rows = json.loads(report.text([make_comparison(broken)]))["rows"]
+    assert [row["verdict"] for row in rows] == [None, None]
+    assert rows[1]["laws"] == [{"name": "split adds up", "held": False, "why": "it does not"}]
+    assert rows[1]["speedup"]["median"] == 2.0, "the figures stay"
+
+
+@pytest.mark.parametrize("word", ["faster", "slower", "cannot tell"])
+def test_the_verdict_is_a_word(word: Word) -> None:
+    row = make_row("native-fork", None, HALF, BASE, measured=Verdict(word, 1.5, Interval(1.4, 1.6)))
+    assert json.loads(report.text([make_comparison(row)]))["rows"][1]["verdict"] == word
+
+
+def test_where_there_is_no_gil_its_wait_is_null_and_native_models_have_none() -> None:
+    counters = make_counters(make_usage(0.1), method=None, handovers=None)
+    python, native = (
+        make_row(model, body, HALF, BASE, counters=counters)
+        for model, body in (("threading", "python"), ("native-epoll", None))
+    )
+    rows = json.loads(report.text([make_comparison(python, native)]))["rows"]
+    assert rows[1]["gil"] == dict.fromkeys(("wait_s", "wait_share", "handovers", "method", "cost_s"))
+    assert rows[2]["gil"] is None
+    assert rows[2]["split"]["gil_wait_s"] == 0.0
 
 
 def test_several_comparisons_are_a_list_of_such_documents() -> None:
@@ -96,6 +198,23 @@ def test_what_a_real_comparison_says_of_machine_and_distance_is_json() -> None:
     result = lanes.compare(lanes.wait(tasks=2, duration=0), models="threading,native", rounds=1)
     document = json.loads(report.text([result]))
     assert set(document["distance"]) == {"interpreter", "gil", "dispatch", "total"}
+    names = {law.name for law in LAWS}
+    for row in document["rows"]:
+        if row["reason"]:
+            continue
+        parts = ("cpu_user_s", "cpu_system_s", "run_queue_s", "gil_wait_s", "blocked_s")
+        assert all(row["split"][part] >= 0.0 for part in parts), row
+        assert all(isinstance(row[field], float) and row[field] > 0 for field in ("startup_s", "work_s", "shutdown_s"))
+        assert {type(value) for value in row["switches"].values()} == {int}
+        assert (row["gil"] is None) is (row["family"] == "native")
+        assert row["laws"]
+        assert all(law["name"] in names and isinstance(law["held"], bool) and law["why"] for law in row["laws"])
+        assert row["memory"]["peak_pss_bytes"] > 1_000_000
+        assert all(peak > 1_000_000 for peak in row["memory"]["peak_rss_bytes"])
+        assert row["verdict"] is None, "of one round nothing can be said"
+        assert isinstance(row["why"], str)
+        used = row["workers_used"]
+        assert len({(each["process_id"], each["thread_id"]) for each in used}) == len(used) >= 1
     assert {"lanes", "python", "gil", "libcurl", "kernel", "cpu", "processors", "processors_usable"} <= set(
         document["machine"]
     )

@@ -134,7 +134,8 @@ def _quantity(key: str, value: object) -> str:
 
 def _table(comparison: Comparison) -> Table:
     unit, scale, digits = _time_unit([row.wall for row in comparison if row.wall is not None])
-    best = None if _failures(comparison.baseline) else fastest(comparison.rows)
+    failed = _failures(comparison.baseline) is not None
+    best = None if failed else fastest(comparison.rows)
     table = bare_table()
     for name in ("model", "body"):
         table.add_column(name, no_wrap=True)
@@ -147,7 +148,7 @@ def _table(comparison: Comparison) -> Table:
             "-" if row.wall is None else f"{row.wall * scale:,.{digits}f}",
             "-" if row.speedup is None else factor(row.speedup),
             "-" if row.interval is None or _is_baseline(row) else _interval(row.interval),
-            _word(row),
+            _word(row, failed),
             style=style,
             end_section=ends_family,
         )
@@ -215,8 +216,8 @@ def _time_unit(walls: Sequence[float]) -> tuple[str, int, int]:
     return ("s", 1, 3) if longest >= 10.0 else ("ms", 1000, 1) if longest >= 0.1 else ("ms", 1000, 2)
 
 
-def _word(row: Row) -> Text:
-    """The verdict, or why there is none."""
+def _word(row: Row, failed: bool) -> Text:
+    """The verdict, or why there is none; of no row where the baseline's tasks failed."""
     if row.reason is not None:
         return Text("no sense")
     if row.error is not None:
@@ -227,7 +228,7 @@ def _word(row: Row) -> Text:
         return Text("void", "bold red")
     if _is_baseline(row):
         return Text("baseline", "dim")
-    if row.verdict is None:
+    if row.verdict is None or failed:
         return Text("-")
     return Text(row.verdict.word, {"faster": "green", "slower": "yellow"}.get(row.verdict.word, ""))
 
