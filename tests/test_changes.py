@@ -14,7 +14,7 @@ from rich.console import Console
 
 import lanes
 from lanes import stats
-from lanes.compare import Comparison, Difference, Row
+from lanes.comparison import Comparison, Difference, Row
 from lanes.report import changes
 from lanes.report import json as report
 from lanes.types import Outcome
@@ -131,16 +131,16 @@ def test_cells_that_make_no_sense_are_left_out() -> None:
 def test_unpaired(walls: tuple[float, ...], others: tuple[float, ...], word: str) -> None:
     told = stats.unpaired(walls, others)
     assert told.word == word
-    assert told.low <= told.factor <= told.high
+    assert told.interval.low <= told.factor <= told.interval.high
     assert stats.unpaired(walls, others) == told, "the same samples, the same verdict"
 
 
 def test_unpaired_gives_the_ratio_of_medians_and_its_interval() -> None:
     told = stats.unpaired(FAST, SLOW)
     assert told.factor == pytest.approx(2.15 / 1.15)
-    assert 2.0 / 1.3 <= told.low < told.factor < told.high <= 2.3 / 1.0
+    assert 2.0 / 1.3 <= told.interval.low < told.factor < told.interval.high <= 2.3 / 1.0
     alone = stats.unpaired([1.0], [2.0])
-    assert (alone.factor, alone.low, alone.high) == (2.0, 0.0, math.inf)
+    assert (alone.factor, alone.interval.low, alone.interval.high) == (2.0, 0.0, math.inf)
 
 
 def test_unpaired_seldom_tells_like_samples_apart() -> None:

@@ -108,7 +108,7 @@ def test_a_broken_law_voids_the_verdict_and_is_told() -> None:
     assert "native-epoll is fastest: 4.00x (4.00-4.00) faster than serial/python." in lines
     assert (
         "Broken law: split adds up (CPU, run queue, GIL wait and blocked time add up to workers times work within 5 %)."
-        " Void: native-fork (the parts make 140%) and native-serial (the parts make 140%)"
+        " native-fork: the parts make 140%. Void: native-fork and native-serial."
     ) in lines
     assert sum("Broken law" in line for line in lines) == 1
 
@@ -235,7 +235,10 @@ def test_errors_reasons_failures_and_a_busy_origin_are_told() -> None:
     assert any(re.match(r"asyncio +held +4 +- +- +- +no sense$", line) for line in lines)
     assert any(re.match(r"threading +python +4 +- +- +- +error$", line) for line in lines)
     assert any(
-        re.match(r"Broken law: origin not busy .* Void: native-fork \(it was busy for 83% of a run at most\)$", line)
+        re.match(
+            r"Broken law: origin not busy .* native-fork: it was busy for 83% of a run at most\. Void: native-fork\.$",
+            line,
+        )
         for line in lines
     )
     result = replace(result, rows=(make_row("serial", "python", [1.0], [1.0], outcomes=failed),))

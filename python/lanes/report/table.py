@@ -321,8 +321,7 @@ def broken_laws(comparison: Comparison) -> Iterator[str]:
         why = [(row.name, each.why) for row in comparison for each in row.broken if each.name == law.name]
         if why:
             names = list(dict.fromkeys(name for name, _ in why))
-            yield f"Broken law: {law.name}. {law.says[0].upper()}{law.says[1:]}; but of {why[0][0]}: {why[0][1]}."
-            yield f"Void: {listed(names)}."
+            yield f"Broken law: {law.name} ({law.says}). {why[0][0]}: {why[0][1]}. Void: {listed(names)}."
 
 
 def reasons(comparison: Comparison) -> dict[str, list[str]]:
