@@ -23,6 +23,7 @@ import pytest
 
 import lanes
 from lanes import cli, models, workloads
+from lanes.cli import measuring, parser, screen
 from lanes.compare import Step
 from lanes.comparison import Comparison, Difference
 from lanes.report import json as json_report
@@ -284,7 +285,7 @@ def test_json_goes_to_a_pipe_that_has_a_path() -> None:
 
 def test_what_is_measured_is_written_before_the_next_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = iter([make_comparison()])
-    monkeypatch.setattr(cli, "compare", lambda *_, **__: next(results))
+    monkeypatch.setattr(measuring, "compare", lambda *_, **__: next(results))
     with pytest.raises(StopIteration):
         cli.main(["compare", "--quiet", "--json", str(tmp_path / "out")])
     assert json.loads((tmp_path / "out").read_text())["workload"]["name"] == "wait"
@@ -296,7 +297,7 @@ def test_an_error_after_the_start_is_no_bad_input(error: Exception, monkeypatch:
         progress(FIRST)
         raise error
 
-    monkeypatch.setattr(cli, "compare", compare)
+    monkeypatch.setattr(measuring, "compare", compare)
     with pytest.raises(type(error), match="bug"):
         cli.main(["compare", "wait"])
 
@@ -333,7 +334,7 @@ def test_a_terminal_sees_progress() -> None:
     ],
 )
 def test_progress_is_the_rounds_done_and_the_time_left(step: Step, state: str) -> None:
-    assert cli._state(step) == state
+    assert screen.state_of(step) == state
 
 
 def test_progress_needs_no_thread_beside_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,7 +343,7 @@ def test_progress_needs_no_thread_beside_the_samples(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(shown, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", shown)
     before = threading.active_count()
-    with cli._display("wait", True) as show:
+    with screen.display_of("wait", True) as show:
         show(FIRST)
         assert threading.active_count() == before
         assert "wait: serial/python" in shown.getvalue()
@@ -461,7 +462,7 @@ def test_every_help_has_examples_that_parse(command: str, capsys: pytest.Capture
     for example in examples:
         words = example.split()
         if words[0] == "lanes":
-            cli._parser().parse_args(words[1:])
+            parser.make_parser().parse_args(words[1:])
 
 
 def refused(arguments: list[str]) -> None:
@@ -481,5 +482,5 @@ def captured_comparisons(
         assert progress
         return result or make_comparison()
 
-    monkeypatch.setattr(cli, "compare", compare)
+    monkeypatch.setattr(measuring, "compare", compare)
     return seen

@@ -1,0 +1,43 @@
+"""The command `lanes`.
+
+Exit status: 0; 1 when outcomes differ or a model failed; 2 for bad input, with one line that says what is allowed;
+130 after Ctrl-C, with nothing left running; 141 when whoever read the output has gone away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from lanes.cli.parser import make_parser
+from lanes.cli.screen import refuse
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    _open_closed_descriptors()
+    try:
+        try:
+            options = make_parser().parse_args(arguments)
+        except ValueError as error:
+            refuse(error)
+        command: Callable[[argparse.Namespace], int] = options.command
+        status = command(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read us has seen enough; what is still to be flushed goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return status
+
+
+def _open_closed_descriptors() -> None:
+    """Let a standard stream that the caller has closed lead nowhere, or the next file opened would take its place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+            os.set_inheritable(null, True)
+            setattr(sys, name, os.fdopen(null, "w" if number else "r", closefd=False))

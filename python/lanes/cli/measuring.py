@@ -1,0 +1,139 @@
+"""`lanes compare` and `lanes sweep`: from the options to the results, shown and written."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from lanes import workloads
+from lanes.cli.rows import modules, row_of
+from lanes.cli.screen import display_of, file_of, make_console, refuse
+from lanes.compare import Step, compare
+from lanes.comparison import Comparison
+from lanes.types import Workload
+from lanes.workloads import function
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lanes.sweep import Sweep
+
+Result = TypeVar("Result", "Comparison", "Sweep")
+
+BY_DEFAULT = ("download", "compute")
+"""What `lanes compare` compares when it is not told."""
+
+
+def run_compare(options: argparse.Namespace) -> int:
+    from lanes.report import table
+
+    chosen: str | None = getattr(options, "workload", None)
+    return _perform([chosen] if chosen else BY_DEFAULT, options, compare, table.show)
+
+
+def run_sweep(options: argparse.Namespace) -> int:
+    from lanes.report import sweep as report
+    from lanes.sweep import sweep
+
+    if not getattr(options, "workload", None):
+        names = ", ".join(modules())
+        refuse(ValueError(f"lanes sweep needs a workload: choose from {names}"))
+    return _perform([options.workload], options, sweep, report.show)
+
+
+def _perform(
+    names: Sequence[str],
+    options: argparse.Namespace,
+    measure: Callable[..., Result],
+    show: Callable[[Result, Console], None],
+) -> int:
+    """Measure one workload after another, show each result, and write them all."""
+    from lanes.report import json, table
+
+    to_stdout = getattr(options, "json", None) == "-"
+    try:
+        path = file_of("json", options) if "json" in options and not to_stdout else None
+        if path:
+            json.check_writable(path)
+        made = [_workload(name, options) for name in names]
+    except (ValueError, OSError) as error:
+        refuse(error)
+    results: list[Result] = []
+    for workload in made:
+        results.append(_measure(workload, options, measure))
+        if "quiet" in options:
+            for line in table.problems(_comparison(results[-1])):
+                print(line, file=sys.stderr)
+        else:
+            console = make_console(stderr=to_stdout, least_width=80)
+            if len(results) > 1:
+                console.print()
+            show(results[-1], console)
+        # After each, for the next may not come to its end; but a pipe takes only one document.
+        if path and (len(results) == len(made) or not json.is_special(path)):
+            try:
+                json.write(results, path)
+            except OSError as error:
+                refuse(error)
+    if to_stdout:
+        print(json.text(results), end="")
+    return 0 if all(_comparison(result).ok for result in results) else 1
+
+
+def _comparison(result: Comparison | Sweep) -> Comparison:
+    return result if isinstance(result, Comparison) else result.comparison
+
+
+def _workload(name: str, options: argparse.Namespace) -> Workload:
+    """The workload, made from those of its choices that were given."""
+    if row_of(name) == function.FORM:
+        return _function(name, options)
+    given, module = vars(options), workloads.load(name)
+    choices = {key: given[key] for key in ("tasks", *module.OPTIONS) if key in given}
+    inputs = [*given.get("input", []), *(_read_urls(file_of("urls", options)) if "urls" in given else [])]
+    make: Callable[..., Workload] = getattr(module, name)
+    return make(inputs, **choices) if inputs else make(**choices)
+
+
+def _function(path: str, options: argparse.Namespace) -> Workload:
+    if "items" not in options:
+        raise ValueError(f"{path} needs --items FILE: {function.OPTIONS['items'][1]}")
+    from lanes.workloads.function_path import find, read_items
+
+    items = read_items(file_of("items", options))
+    return function.workload(find(path), items=items, tasks=getattr(options, "tasks", None))
+
+
+def _read_urls(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise OSError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"cannot read {path}: it is not UTF-8 text") from None
+    urls = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not urls:
+        raise ValueError(f"there are no URLs in {path}: it must have one a line")
+    return urls
+
+
+def _measure(workload: Workload, options: argparse.Namespace, measure: Callable[..., Result]) -> Result:
+    passed = ("models", "bodies", "workers", "rounds", "budget", "deadline")
+    choices = {key: value for key, value in vars(options).items() if key in passed}
+    begun = False
+    with display_of(workload.name, "quiet" not in options) as show:
+
+        def progress(step: Step) -> None:
+            nonlocal begun
+            begun = True
+            show(step)
+
+        try:
+            return measure(workload, **choices, progress=progress)
+        except (ValueError, OSError) as error:
+            if begun:  # what was asked for had all been found good
+                raise
+            refuse(error)

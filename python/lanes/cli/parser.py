@@ -1,0 +1,188 @@
+"""The command line's grammar: commands, options, examples."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import re
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeAlias
+
+import lanes
+from lanes import models
+from lanes.cli.commands import serve_origin, show_doctor, show_models, show_report, show_workloads
+from lanes.cli.measuring import BY_DEFAULT, run_compare, run_sweep
+from lanes.cli.rows import input_of, modules, option_of, row_of
+from lanes.compare import BUDGET_S
+from lanes.sample import DEADLINE_S
+from lanes.types import BODIES
+from lanes.workloads import function
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[_Parser]"
+
+_EXAMPLES = {
+    "": ("lanes compare", "lanes compare wait --duration 20ms", "lanes models"),
+    "compare": (
+        "lanes compare",
+        "lanes compare --models native,asyncio --rounds 5",
+        "lanes compare download --latency 20ms --workers 8",
+        "lanes compare compute --json results.json",
+        function.EXAMPLES[0],
+    ),
+    "sweep": (
+        "lanes sweep compute --workers 1,2,4,8",
+        "lanes sweep download --latency 20ms --models python --budget 90s",
+        "lanes sweep mypkg.mymod:function --items items.json",
+    ),
+    "doctor": ("lanes doctor", "lanes doctor --json machine.json"),
+    "report": ("lanes report before.json after.json",),
+    "models": ("lanes models",),
+    "workloads": ("lanes workloads",),
+    "origin": ("lanes origin --port 8080", "curl 'http://127.0.0.1:8080/?size=65536&ms=50' -o body"),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """What is not given leaves no default behind, and what is wrong is said in one line, without the usage."""
+
+    def __init__(self, examples: Sequence[str], prog: str | None = None, description: str | None = None) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog="\n  ".join(("examples:", *examples)),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            argument_default=argparse.SUPPRESS,
+            allow_abbrev=False,
+        )
+        # "-5ms" is no option either, but a value to be refused as such.
+        self._negative_number_matcher = re.compile(r"-\.?\d")
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message + (": write lanes compare download URL" if "choice: 'http" in message else ""))
+
+
+class _Misplaced(argparse.Action):
+    """An option of one workload, given before its name or without it."""
+
+    def __call__(self, parser: object, namespace: object, values: object, option: str | None = None) -> NoReturn:
+        raise ValueError(f"{option} is an option of one workload: write {self.const} {option} ...")
+
+
+class _Rows(dict[str, _Parser]):
+    """The parsers of the workloads, by name; the path of any function is a name of the one for functions."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(row_of(name))
+
+    def __getitem__(self, name: str) -> _Parser:
+        return super().__getitem__(row_of(name))
+
+
+def make_parser() -> _Parser:
+    parser = _Parser(
+        _EXAMPLES[""], "lanes", "Run one workload on every concurrency model, Python's own and native ones."
+    )
+    parser.set_defaults(command=_help)
+    parser.add_argument("--version", action="store_true", help="of lanes, Python and libcurl, and the state of the GIL")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    about = f"one workload on many models; if none is named, {' and '.join(BY_DEFAULT)}"
+    _add_measuring(commands, "compare", about, run_compare)
+    about = "the same over worker counts: how each model scales, how many workers are best, from when it pays off"
+    _add_measuring(commands, "sweep", about, run_sweep)
+    _add_doctor(commands)
+    _add_report(commands)
+    about = "the models: who decides to switch, how many processors, which bodies"
+    _add(commands, "models", about, _EXAMPLES["models"], show_models)
+    _add(
+        commands, "workloads", "the workloads: what a task is, and the options", _EXAMPLES["workloads"], show_workloads
+    )
+    origin = _add(commands, "origin", "serve the embedded HTTP origin until Ctrl-C", _EXAMPLES["origin"], serve_origin)
+    origin.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
+    origin.add_argument("--port", metavar="N", type=_number, default=0, help="the port to listen on (any free one)")
+    return parser
+
+
+def _add_measuring(
+    commands: Subparsers, command: str, about: str, perform: Callable[[argparse.Namespace], int]
+) -> None:
+    parser = _add(commands, command, about, _EXAMPLES[command], perform)
+    _add_common_options(parser, command)
+    rows = parser.add_subparsers(title="workloads", metavar="WORKLOAD", dest="workload")
+    rows.choices = rows._name_parser_map = _Rows()  # argparse knows no other way to more names than it has listed
+    for name, module in modules().items():
+        examples = [example.replace("lanes compare", f"lanes {command}") for example in module.EXAMPLES]
+        row = _add(rows, name, module.ABOUT, examples, perform)
+        options = {option_of(key): described for key, described in module.OPTIONS.items()}
+        if described := input_of(module):
+            row.add_argument("input", metavar=described[0], nargs="*", help=described[1])
+            options["--urls"] = ("FILE", "with one URL a line; a line that begins with # is a comment")
+        for option, (metavar, words) in options.items():
+            where = f"lanes {command} {name}"
+            # A choice without a form is a switch.
+            nothing = None if metavar else 0
+            parser.add_argument(option, const=where, nargs=nothing, action=_Misplaced, help=argparse.SUPPRESS)
+            if metavar is None:
+                row.add_argument(option, action="store_true", help=words)
+            else:
+                row.add_argument(option, metavar=metavar, type=_number if metavar == "N" else str, help=words)
+        _add_common_options(row, command)
+
+
+def _add_doctor(commands: Subparsers) -> None:
+    about = "what this machine allows, and what will disturb a measurement; nothing is changed"
+    parser = _add(commands, "doctor", about, _EXAMPLES["doctor"], show_doctor)
+    parser.add_argument(
+        "--json", metavar="FILE", help="write the facts here; - is standard output, with the list on standard error"
+    )
+
+
+def _add_report(commands: Subparsers) -> None:
+    about = "what became faster or slower between two files that compare --json wrote"
+    parser = _add(commands, "report", about, _EXAMPLES["report"], show_report)
+    parser.add_argument("before", metavar="A.json", help="the file with the times to begin with")
+    parser.add_argument("after", metavar="B.json", help="the file that is held against it")
+
+
+def _number(text: str) -> int | str:
+    """A whole number as written in digits; what is none is left to whoever says what is allowed."""
+    return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text
+
+
+def _add_common_options(parser: _Parser, command: str) -> None:
+    group = parser.add_argument_group("common options")
+    names = ", ".join(models.names())
+    group.add_argument("--models", metavar="NAME,...", help=f"all, python, native or any of {names}")
+    group.add_argument("--bodies", metavar="NAME,...", help=f"of Python models: all or any of {', '.join(BODIES)}")
+    if command == "sweep":
+        group.add_argument("--workers", metavar="N,...", help="how many, each in turn; powers of two if left out")
+    else:
+        group.add_argument("--workers", metavar="N", type=_number, help="threads, processes or tasks in flight")
+    group.add_argument("--tasks", metavar="N", type=_number, help="how many tasks")
+    group.add_argument(
+        "--rounds", metavar="N", type=_number, help="samples of every row; as many as it takes if left out"
+    )
+    group.add_argument("--budget", metavar="TIME", help=f"the time that as many may take ({BUDGET_S:g}s)")
+    group.add_argument("--deadline", metavar="TIME", help=f"a sample that takes longer is killed ({DEADLINE_S:g}s)")
+    group.add_argument(
+        "--json", metavar="FILE", help="write the result here; - is standard output, with the table on standard error"
+    )
+    group.add_argument("--quiet", action="store_true", help="neither progress nor table: only what went wrong")
+
+
+def _add(
+    commands: Subparsers, name: str, about: str, examples: Sequence[str], command: Callable[[argparse.Namespace], int]
+) -> _Parser:
+    parser = commands.add_parser(name, examples=examples, help=about, description=f"{about[0].upper()}{about[1:]}.")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _help(options: argparse.Namespace) -> int:
+    if "version" not in options:
+        make_parser().print_help()
+        return 0
+    from lanes import _download, interpreter
+
+    python, gil = platform.python_version(), "on" if interpreter.gil() else "off"
+    print(f"lanes {lanes.__version__}, Python {python}, libcurl {_download.libcurl_version()}, GIL {gil}")
+    return 0

@@ -1,0 +1,72 @@
+"""What the commands share: how bad input is refused, files are named, and results and progress are shown."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from lanes.compare import Step
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def refuse(error: ValueError | OSError) -> NoReturn:
+    """End with one line for bad input. To be called for that alone: any other error is ours, and leaves its trace."""
+    if isinstance(error, BrokenPipeError):
+        raise error
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    print(f"lanes: {' '.join(text.split())}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def file_of(option: str, options: argparse.Namespace) -> Path:
+    name: str = getattr(options, option)
+    if not name:
+        raise ValueError(f"--{option} needs the name of a file")
+    return Path(name)
+
+
+def make_console(stderr: bool = False, least_width: int = 0) -> Console:
+    from rich.console import Console
+
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # for `main`; rich would exit with 1, which means something else here
+
+    console = Quiet(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if console.width < least_width:  # a terminal breaks lines; rich would leave out what does not fit
+        console.width = least_width
+    return console
+
+
+@contextmanager
+def display_of(title: str, wanted: bool) -> Iterator[Callable[[Step], None]]:
+    """A bar on standard error while it runs, gone when it is done; none where that is no terminal."""
+    if not wanted or not sys.stderr.isatty():
+        yield lambda step: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[state]}"))
+    # Refreshed between samples only: a thread of its own would run beside them.
+    with Progress(*columns, console=make_console(stderr=True), transient=True, auto_refresh=False) as display:
+        bar = display.add_task(title, total=1.0, state="")
+
+        def show(step: Step) -> None:
+            what = f"{title}: {step.cell or 'done'}"
+            display.update(bar, description=f"{what:<40}", completed=step.share, state=state_of(step), refresh=True)
+
+        yield show
+
+
+def state_of(step: Step) -> str:
+    """Rounds done, and the time left."""
+    done = f"{step.round} of {step.rounds} rounds" if step.rounds else f"{step.round} rounds"
+    return done if step.left_s is None else f"{done}, {step.left_s:.0f} s left"
