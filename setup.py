@@ -72,6 +72,8 @@ class Build(build_ext):
             raise missing_curl()
         if not self.compiles("#include <zlib.h>"):
             raise missing("zlib with its headers", "zlib1g-dev", "zlib-devel", "zlib-dev")
+        if not self.compiles("#define Py_BUILD_CORE 1\n#include <Python.h>\n#include <internal/pycore_gil.h>"):
+            self.extensions[0].define_macros.append(("LANES_NO_INTERNALS", "1"))  # waits for the GIL stay unknown
         super().build_extensions()
 
     def compiles(self, source: str, *flags: str) -> bool:

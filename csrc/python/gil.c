@@ -10,7 +10,7 @@
 #include "lockwait.h"
 
 #if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x03100000 &&             \
-    !defined(Py_GIL_DISABLED)
+    !defined(Py_GIL_DISABLED) && !defined(LANES_NO_INTERNALS)
 #include <internal/pycore_interp.h>
 #include <internal/pycore_runtime.h>
 

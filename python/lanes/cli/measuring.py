@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,7 +32,8 @@ def run_compare(options: argparse.Namespace) -> int:
     from lanes.report import table
 
     chosen: str | None = getattr(options, "workload", None)
-    return _perform([chosen] if chosen else BY_DEFAULT, options, compare, table.show)
+    show = partial(table.show, details="details" in options)
+    return _perform([chosen] if chosen else BY_DEFAULT, options, compare, show)
 
 
 def run_sweep(options: argparse.Namespace) -> int:

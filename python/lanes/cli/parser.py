@@ -166,6 +166,9 @@ def _add_common_options(parser: _Parser, command: str) -> None:
     group.add_argument(
         "--json", metavar="FILE", help="write the result here; - is standard output, with the table on standard error"
     )
+    if command == "compare":
+        words = "a third table: switches, hand-overs of the GIL, memory, pickling, lag"
+        group.add_argument("--details", action="store_true", help=words)
     group.add_argument("--quiet", action="store_true", help="neither progress nor table: only what went wrong")
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from lanes.comparison import BASELINE, Comparison, Difference, Row, label
 from lanes.laws import LAWS
 from lanes.stats import FEWEST, Interval, Verdict
-from lanes.types import BODIES, Model, Outcome
+from lanes.types import BODIES, Closeup, Model, Outcome
 from lanes.units import format_duration, format_rate, format_size
 
 _SHOWN = 5
@@ -31,8 +31,8 @@ def text(comparison: Comparison, width: int = 80) -> str:
     return shown.getvalue().rstrip("\n")
 
 
-def show(comparison: Comparison, console: Console) -> None:
-    """Print the table and what there is to say about it."""
+def show(comparison: Comparison, console: Console, details: bool = False) -> None:
+    """Print the tables and what there is to say about them; with details also what else was counted."""
     console.print(title(comparison), soft_wrap=not console.is_terminal)
     print_table(_table(comparison), console)
     console.print()
@@ -43,6 +43,12 @@ def show(comparison: Comparison, console: Console) -> None:
         for row in comparison:
             if said := comparison.explanation(row):
                 console.print(f"{row.name:<{_widest(comparison)}} {said}", soft_wrap=not console.is_terminal)
+        console.print()
+    if details:
+        console.print(
+            "what it used: context switches, hand-overs of the GIL, memory, pickling, lag of the loop", style="dim"
+        )
+        print_table(_used(comparison), console)
         console.print()
     for note in _notes(comparison):
         # In a pipe a note stays one line, for whoever searches it.
@@ -184,6 +190,33 @@ def _splits(comparison: Comparison) -> Table:
     return table
 
 
+def _used(comparison: Comparison) -> Table:
+    """Of each typical run what was counted, and of its close-up what was seen."""
+    table = bare_table()
+    for name in ("model", "body"):
+        table.add_column(name, no_wrap=True)
+    for name in ("CPU s", "waited", "gave way", "on", "hand-overs", "MiB", "pickled", "lag ms"):
+        table.add_column(name, no_wrap=True, justify="right")
+    for row, ends_family in _by_family(comparison):
+        counters = row.typical.counters if row.typical else None
+        if counters is None:
+            continue
+        seen, usages = row.closeup or Closeup(), counters.usages
+        table.add_row(
+            *(row.model, row.body or ""),
+            "-" if row.cpu_s is None else f"{row.cpu_s:.3f}",
+            f"{sum(usage.voluntary for usage in usages):,}",
+            f"{sum(usage.involuntary for usage in usages):,}",
+            count(len({span.cpu for span in row.spans}), "CPU"),
+            "-" if counters.handovers is None or row.family != "python" else f"{counters.handovers:,}",
+            "-" if seen.peak_pss_bytes is None else f"{seen.peak_pss_bytes / 2**20:.1f}",
+            "-" if seen.pickled_bytes is None else format_size(seen.pickled_bytes),
+            "-" if seen.loop_lag_s is None else f"{seen.loop_lag_s * 1000:.1f}",
+            end_section=ends_family,
+        )
+    return table
+
+
 def _by_family(comparison: Comparison) -> Iterator[tuple[Row, bool]]:
     """The rows, each with whether the next is of another family."""
     for row, following in zip(comparison.rows, [*comparison.rows[1:], None], strict=True):
@@ -251,6 +284,8 @@ def _notes(comparison: Comparison) -> Iterator[Text]:
         yield Text(line, "red")
     for line in broken_laws(comparison):
         yield Text(line, "yellow")
+    if strays := [f"{row.outliers} of {row.name}" for row in comparison if row.outliers]:
+        yield Text(f"Outliers among the ratios, which count like all others: {listed(strays)}.", "dim")
     for reason, names in reasons(comparison).items():
         yield Text(f"{listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}", "dim")
     if not comparison.workload.compiled:
