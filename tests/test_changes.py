@@ -103,11 +103,21 @@ def test_too_few_rounds_are_said_to_be_too_few() -> None:
 def test_what_failed_or_answered_otherwise_has_no_factor() -> None:
     wrong = Difference(0, 1, "", Outcome("ok"), Outcome("failed"))
     text = of_rows(fork(*SLOW), make_row("native-fork", None, FAST, FAST, differences=(wrong,)))
-    assert verdict(text) == "2,150.0 1,150.0      - wrong"
+    assert verdict(text) == "2,150.0 1,150.0      - DIFFERS"
     assert "\nB: native-fork with 4 workers gave other outcomes than the baseline\n" in text
     text = of_rows(make_row("native-fork", error="killed by SIGSEGV"), fork(*FAST))
     assert verdict(text) == "- 1,150.0      - error"
     assert "\nA: native-fork with 4 workers: killed by SIGSEGV\n" in text
+
+
+def test_a_row_that_breaks_a_law_is_void_and_older_files_know_none() -> None:
+    before, after = documents(make_comparison(fork(*SLOW))), documents(make_comparison(fork(*FAST)))
+    before[0]["rows"][1].pop("laws", None)
+    assert verdict(shown(before, after)).endswith("faster")
+    after[0]["rows"][1]["laws"] = [{"name": "a", "held": True, "why": ""}, {"name": "b", "held": False, "why": "how"}]
+    text = shown(before, after)
+    assert verdict(text).endswith("- void")
+    assert "\nB: native-fork with 4 workers is void: how\n" in text
 
 
 def test_cells_that_make_no_sense_are_left_out() -> None:

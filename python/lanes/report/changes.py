@@ -24,7 +24,7 @@ Row: TypeAlias = dict[str, Any]
 
 Pair: TypeAlias = tuple[Document, Document]
 
-_STYLES = {"faster": "green", "slower": "red", "cannot tell": "dim"}
+_STYLES = {"faster": "green", "slower": "yellow", "cannot tell": "dim"}
 
 
 def pairs(one: Sequence[Document], other: Sequence[Document]) -> list[Pair]:
@@ -114,13 +114,20 @@ def _walls(row: Row) -> list[float]:
 
 
 def _judged(before: Row, after: Row) -> tuple[str, Text]:
-    """The factor and the verdict. What failed, or answered otherwise than the baseline, is not faster than anything."""
+    """The factor and the verdict. What failed, answered otherwise than the baseline, or broke a law is not compared."""
     if before["error"] is not None or after["error"] is not None or not (_walls(before) and _walls(after)):
         return "-", Text("error", "red")
     if not before["agrees"] or not after["agrees"]:
-        return "-", Text("wrong", "bold red")
+        return "-", Text("DIFFERS", "bold red")
+    if _broken(before) or _broken(after):
+        return "-", Text("void", "bold red")
     verdict = stats.unpaired(_walls(after), _walls(before))
     return factor(verdict.factor), Text(verdict.word, _STYLES[verdict.word])
+
+
+def _broken(row: Row) -> list[str]:
+    """What laws it breaks, and how. Earlier versions knew no laws."""
+    return [law["why"] for law in row.get("laws", []) if not law["held"]]
 
 
 def _notes(first: Document, second: Document, both: Sequence[tuple[Row, Row]]) -> Iterator[Text]:
@@ -138,6 +145,8 @@ def _notes(first: Document, second: Document, both: Sequence[tuple[Row, Row]]) -
                 yield Text(f"{letter}: {_name(row)}: {row['error']}", "red")
             elif row["agrees"] is False:
                 yield Text(f"{letter}: {_name(row)} gave other outcomes than the baseline", "red")
+            elif broken := _broken(row):
+                yield Text(f"{letter}: {_name(row)} is void: {'; '.join(broken)}", "red")
 
 
 def _name(row: Row) -> str:
