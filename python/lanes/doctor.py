@@ -6,7 +6,6 @@ is disturbed and what to do. What cannot be read is unknown, never guessed.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 from lanes import host, limits, machine
 from lanes.interpreter import SWITCH_INTERVAL_S
 from lanes.limits import Limit
+from lanes.processors import ticks
 from lanes.units import format_duration, format_size
 
 WATCH_S = 0.3
@@ -344,22 +344,13 @@ def _now(facts: Facts, moment: Moment) -> Iterator[Finding]:
 
 def watch(seconds: float, proc: Path = host.PROC) -> Moment:
     """What the processors that this process may use do while it sleeps."""
-    before = _times(proc)
+    before = ticks(proc)
     time.sleep(seconds)
-    busy, stolen, total = (after - first for first, after in zip(before, _times(proc), strict=True))
-    return Moment(busy / total, stolen / total) if total > 0 else Moment()
-
-
-def _times(proc: Path) -> tuple[int, int, int]:
-    """Of the processors allowed: ticks of work, ticks stolen by the hypervisor, and all ticks."""
-    allowed = {f"cpu{number}" for number in os.sched_getaffinity(0)}
-    try:
-        rows = [line.split() for line in (proc / "stat").read_text().splitlines()]
-    except OSError:
-        rows = []
-    ticks = [[int(word) for word in row[1:9]] for row in rows if row[0] in allowed]
-    work = sum(user + nice + system + irq + softirq for user, nice, system, _, _, irq, softirq, _ in ticks)
-    return work, sum(row[-1] for row in ticks), sum(map(sum, ticks))
+    after = ticks(proc)
+    if before is None or after is None or after.total <= before.total:
+        return Moment()
+    total = after.total - before.total
+    return Moment((after.work - before.work) / total, (after.stolen - before.stolen) / total)
 
 
 def _on(value: bool | None, true: str = "on", false: str = "off") -> str | None:

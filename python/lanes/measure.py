@@ -19,12 +19,11 @@ from __future__ import annotations
 import os
 import resource
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from lanes import _core, interpreter
-from lanes.processors import throttling
+from lanes.processors import throttling, ticks
 from lanes.types import Counters, Run, Usage
 
 Number = TypeVar("Number", int, float)
@@ -163,23 +162,9 @@ class _Conditions:
 
     @classmethod
     def now(cls) -> Self:
-        found = throttling()
-        return cls(busy_s(), None if found is None else found.seconds)
-
-
-def busy_s(stat: Path = Path("/proc/stat")) -> float | None:
-    """CPU seconds that the processors allowed to this process were busy or stolen by their host; None if unknown."""
-    allowed = {f"cpu{number}" for number in os.sched_getaffinity(0)}
-    ticks = 0
-    try:
-        for line in stat.read_text().splitlines():
-            name, *counts = line.split()
-            if name in allowed:
-                user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, counts[:8])
-                ticks += user + nice + system + irq + softirq + steal
-    except (OSError, ValueError):
-        return None
-    return ticks / os.sysconf("SC_CLK_TCK")
+        found, spent = throttling(), ticks()
+        busy_s = None if spent is None else (spent.work + spent.stolen) / os.sysconf("SC_CLK_TCK")
+        return cls(busy_s, None if found is None else found.seconds)
 
 
 def _others(before: _Conditions, after: _Conditions, own_s: float) -> float | None:

@@ -44,6 +44,29 @@ def throttling(proc: Path = cgroup.SELF) -> Throttling | None:
     return max(_throttlings(proc), default=None)
 
 
+class Ticks(NamedTuple):
+    """How the processors allowed have spent their time since the machine started, in ticks of SC_CLK_TCK a second.
+
+    work: of all processes; stolen: when the hypervisor let another machine run; total: idle time, too.
+    """
+
+    work: int
+    stolen: int
+    total: int
+
+
+def ticks(proc: Path = Path("/proc")) -> Ticks | None:
+    """The ticks of now; None where the kernel shows none."""
+    allowed = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    try:
+        lines = [line.split() for line in (proc / "stat").read_text().splitlines()]
+        counts = [[int(word) for word in words[1:9]] for words in lines if words and words[0] in allowed]
+        work = sum(user + nice + system + irq + softirq for user, nice, system, _, _, irq, softirq, _ in counts)
+    except (OSError, ValueError):
+        return None
+    return Ticks(work, sum(count[-1] for count in counts), sum(map(sum, counts))) if counts else None
+
+
 def _told() -> int | None:
     """The user's word for it, which CPython itself heeds from 3.13 on."""
     environment = None if sys.flags.ignore_environment else os.environ.get("PYTHON_CPU_COUNT")

@@ -17,7 +17,7 @@ from rich.text import Text
 from lanes import machine, stats
 from lanes.comparison import label
 from lanes.report.json import Document
-from lanes.report.table import _params, _time_unit, bare_table, count, factor, listed, print_table
+from lanes.report.table import bare_table, count, factor, listed, params_of, print_table, time_unit
 
 Row: TypeAlias = dict[str, Any]
 """A row as it was read."""
@@ -69,7 +69,7 @@ def _workload(document: Document) -> list[object]:
 
 def _title(document: Document) -> str:
     name, params, tasks = _workload(document)
-    return f"{name}: {', '.join([count(tasks, 'task'), *_params(params)])}"
+    return f"{name}: {', '.join([count(tasks, 'task'), *params_of(params)])}"
 
 
 def _warnings(matched: Sequence[Pair]) -> list[str]:
@@ -91,7 +91,7 @@ def _key(row: Row) -> tuple[object, ...]:
 
 
 def _table(both: Sequence[tuple[Row, Row]]) -> Table:
-    unit, scale, digits = _time_unit([wall for pair in both for row in pair if (wall := stats.median(_walls(row)))])
+    unit, scale, digits = time_unit([wall for pair in both for row in pair if (wall := stats.median(_walls(row)))])
     table = bare_table()
     for name in ("model", "body"):
         table.add_column(name, no_wrap=True)

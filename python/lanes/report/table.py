@@ -46,7 +46,7 @@ def show(comparison: Comparison, console: Console, details: bool = False) -> Non
         console.print()
     if details:
         console.print(
-            "what it used: context switches, hand-overs of the GIL, memory, pickling, lag of the loop", style="dim"
+            "context switches, hand-overs of the GIL, peak memory, bytes pickled, lag of the loop", style="dim"
         )
         print_table(_used(comparison), console)
         console.print()
@@ -106,7 +106,7 @@ def factor(ratio: float) -> str:
 def title(comparison: Comparison) -> Text:
     workload, machine = comparison.workload, comparison.machine
     params = {key: value for key, value in workload.params.items() if value != workload.name}
-    facts = [f"{count(len(workload.tasks), 'task')}", *_params(params)]
+    facts = [f"{count(len(workload.tasks), 'task')}", *params_of(params)]
     title = Text.assemble((workload.name, "bold"), f": {', '.join(facts)}")
     return title.append(
         f"\n{count(comparison.rounds, 'round')}, Python {machine['python']}{'' if machine['gil'] else ' without GIL'},"
@@ -115,7 +115,7 @@ def title(comparison: Comparison) -> Text:
     )
 
 
-def _params(params: object) -> Iterator[str]:
+def params_of(params: object) -> Iterator[str]:
     """A workload's parameters in words: sizes, durations and rates by the last part of their names."""
     assert isinstance(params, dict)
     for key, value in params.items():
@@ -139,7 +139,7 @@ def _quantity(key: str, value: object) -> str:
 
 
 def _table(comparison: Comparison) -> Table:
-    unit, scale, digits = _time_unit([row.wall for row in comparison if row.wall is not None])
+    unit, scale, digits = time_unit([row.wall for row in comparison if row.wall is not None])
     failed = _failures(comparison.baseline) is not None
     best = None if failed else fastest(comparison.rows)
     table = bare_table()
@@ -195,7 +195,7 @@ def _used(comparison: Comparison) -> Table:
     table = bare_table()
     for name in ("model", "body"):
         table.add_column(name, no_wrap=True)
-    for name in ("CPU s", "waited", "gave way", "on", "hand-overs", "MiB", "pickled", "lag ms"):
+    for name in ("vol.", "invol.", "CPUs", "GIL", "MiB", "pickled", "lag ms"):
         table.add_column(name, no_wrap=True, justify="right")
     for row, ends_family in _by_family(comparison):
         counters = row.typical.counters if row.typical else None
@@ -204,10 +204,9 @@ def _used(comparison: Comparison) -> Table:
         seen, usages = row.closeup or Closeup(), counters.usages
         table.add_row(
             *(row.model, row.body or ""),
-            "-" if row.cpu_s is None else f"{row.cpu_s:.3f}",
             f"{sum(usage.voluntary for usage in usages):,}",
             f"{sum(usage.involuntary for usage in usages):,}",
-            count(len({span.cpu for span in row.spans}), "CPU"),
+            str(len({span.cpu for span in row.spans})),
             "-" if counters.handovers is None or row.family != "python" else f"{counters.handovers:,}",
             "-" if seen.peak_pss_bytes is None else f"{seen.peak_pss_bytes / 2**20:.1f}",
             "-" if seen.pickled_bytes is None else format_size(seen.pickled_bytes),
@@ -241,7 +240,7 @@ def bare_table() -> Table:
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False, header_style="bold")
 
 
-def _time_unit(walls: Sequence[float]) -> tuple[str, int, int]:
+def time_unit(walls: Sequence[float]) -> tuple[str, int, int]:
     """One unit for a whole column, so that it can be read down: its name, how many make a second, and digits."""
     longest = max(walls, default=0.0)
     if longest >= 100.0:
@@ -307,7 +306,7 @@ def _verdict(comparison: Comparison) -> Iterator[str]:
     yield f"{best.name} is fastest: {compared(best.verdict)} than {baseline.name}."
     rivals = [row for row in _good(comparison.rows) if row is not best and row is not baseline]
     verdicts = {row.name: comparison.versus((best.model, best.body), (row.model, row.body)) for row in rivals}
-    if equals := [name for name, verdict in verdicts.items() if verdict is None or verdict.word != "faster"]:
+    if equals := [name for name, verdict in verdicts.items() if verdict is not None and verdict.word != "faster"]:
         yield f"Cannot tell it from: {listed(equals)}."
     told = best
     for kind, rows in (
