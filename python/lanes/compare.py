@@ -92,7 +92,7 @@ def measured(
     with workload.serve() as served:
         turns = _measure(cells, served, plan, random.Random(seed), tell)
         baseline = next(cell.runs for cell in cells if (cell.model, cell.body) == BASELINE)
-        rows = _judged([cell.row(baseline, served) for cell in cells])
+        rows = _judged([cell.row(baseline) for cell in cells])
     return Comparison(workload, turns, seed, machine.facts(), rows, plan.budget_s)
 
 
@@ -141,6 +141,9 @@ def _measure(
 
     while True:
         take("timed")
+        # The baseline last: all others need its outcomes of this round.
+        for cell in sorted(runnable, key=lambda cell: cell is baseline):
+            cell.check(baseline, served, clock.turn)
         clock.turn += 1
         if clock.is_over() or (plan.rounds is None and all(cell.is_settled(baseline) for cell in runnable)):
             break
@@ -202,10 +205,25 @@ class Cell:
     error: str | None = None
     origin_busy: float | None = None
     closeup: Closeup | None = None
+    differences: dict[int, Difference] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         return label(self.model, self.body)
+
+    def check(self, baseline: Cell, workload: Workload, turn: int) -> None:
+        """Compare the outcomes of a round with the baseline's, which itself must repeat its first ones.
+
+        Those of the first round are kept: what a user's function gives may be large.
+        """
+        if len(self.runs) <= turn or len(baseline.runs) <= turn:
+            return
+        expected = baseline.runs[0 if self is baseline else turn].outcomes
+        for task, one, other in zip(workload.tasks, expected, self.runs[turn].outcomes, strict=True):
+            if one != other:
+                self.differences.setdefault(task.index, Difference(turn, task.index, task.text, one, other))
+        if turn > 0:
+            self.runs[turn] = replace(self.runs[turn], outcomes=())
 
     def is_settled(self, baseline: Cell) -> bool:
         """Whether more rounds would tell little more of this cell."""
@@ -237,7 +255,7 @@ class Cell:
             run = _without_origin(run, after - before)
         self.runs.append(run)
 
-    def row(self, baseline: Sequence[Run], workload: Workload) -> Row:
+    def row(self, baseline: Sequence[Run]) -> Row:
         ratios, walls = self._ratios(baseline), [run.wall_s for run in self.runs]
         return Row(
             model=self.model,
@@ -246,7 +264,7 @@ class Cell:
             workers=self.workers,
             runs=tuple(self.runs),
             ratios=ratios,
-            differences=_differences(workload, baseline, self.runs),
+            differences=tuple(self.differences[index] for index in sorted(self.differences)),
             error=self.error,
             reason=self.reason,
             origin_busy=self.origin_busy,
@@ -286,14 +304,3 @@ def cells_of(
     if not asked:
         raise no_c_body(workload)
     return cells
-
-
-def _differences(workload: Workload, baseline: Sequence[Run], runs: Sequence[Run]) -> tuple[Difference, ...]:
-    """Where the outcomes are not the baseline's of the same round; the baseline itself must repeat its first ones."""
-    found: dict[int, Difference] = {}
-    for turn, (reference, run) in enumerate(zip(baseline, runs, strict=False)):
-        expected = baseline[0] if run is reference else reference
-        for task, one, other in zip(workload.tasks, expected.outcomes, run.outcomes, strict=True):
-            if one != other:
-                found.setdefault(task.index, Difference(turn, task.index, task.text, one, other))
-    return tuple(found[index] for index in sorted(found))

@@ -28,7 +28,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One cell of the grid: a model with a body, and its runs, one a round.
+    """One cell of the grid: a model with a body, and its runs, one a round. Only the first has its outcomes still.
 
     reason: why the cell makes no sense; error: why its runs ended early. Both are None where all is well.
     ratios: the baseline's wall time over this row's, round by round.
