@@ -20,16 +20,21 @@ static int (*wait_for)(pthread_cond_t *, pthread_mutex_t *);
 static int (*wait_until)(pthread_cond_t *, pthread_mutex_t *,
                          const struct timespec *);
 
-static _Atomic(const void *) watched, watched_too; /* shared */
+static _Atomic(const void *) watched_freed, watched_taken; /* shared */
 
 struct moment {
     int64_t now, run_queue;
 };
 
+static bool tells_taken(const void *cond)
+{
+    return cond == atomic_load_explicit(&watched_taken, memory_order_relaxed);
+}
+
 static bool is_watched(const void *cond)
 {
-    return cond == atomic_load_explicit(&watched, memory_order_relaxed) ||
-           cond == atomic_load_explicit(&watched_too, memory_order_relaxed);
+    return cond == atomic_load_explicit(&watched_freed, memory_order_relaxed) ||
+           tells_taken(cond);
 }
 
 static struct moment moment(void)
@@ -38,7 +43,8 @@ static struct moment moment(void)
 }
 
 /* Who was woken because the lock is free, and then waits for a processor, no
- * longer waits for the lock. Who only woke to look again has missed nothing. */
+ * longer waits for the lock. Who only woke to look again has missed nothing,
+ * nor has who was told that another has it. */
 static void count_since(struct moment before, bool in_vain)
 {
     struct moment after = moment();
@@ -60,7 +66,7 @@ static int timed_wait_for(pthread_cond_t *cond, pthread_mutex_t *mutex)
         return wait_for(cond, mutex);
     before = moment();
     rc = wait_for(cond, mutex);
-    count_since(before, false);
+    count_since(before, tells_taken(cond));
     return rc;
 }
 
@@ -74,7 +80,7 @@ static int timed_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex,
         return wait_until(cond, mutex, until);
     before = moment();
     rc = wait_until(cond, mutex, until);
-    count_since(before, rc == ETIMEDOUT);
+    count_since(before, rc == ETIMEDOUT || tells_taken(cond));
     return rc;
 }
 
@@ -91,10 +97,10 @@ int64_t lanes_lockwait_cost(void)
     return 2 * least; /* before the wait and after it */
 }
 
-void lanes_lockwait_watch(const void *one, const void *other)
+void lanes_lockwait_watch(const void *freed, const void *taken)
 {
-    atomic_store(&watched, one);
-    atomic_store(&watched_too, other);
+    atomic_store(&watched_freed, freed);
+    atomic_store(&watched_taken, taken);
 }
 
 /* ---- the table of imported functions ---- */

@@ -17,8 +17,10 @@
  * is harmless. Returns 0, or -ENOTSUP where the object has no such table. */
 int lanes_lockwait_install(const void *inside);
 
-/* Time waits for these two conditions from now on; NULL for none. */
-void lanes_lockwait_watch(const void *one, const void *other);
+/* Time waits for these two conditions from now on; NULL for none: the one that
+ * tells that the lock is free, and the one that tells who gave it away that
+ * another has taken it. */
+void lanes_lockwait_watch(const void *freed, const void *taken);
 
 /* What timing one wait costs the thread that waits, in nanoseconds, measured
  * now. */

@@ -17,12 +17,14 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -525,39 +527,75 @@ static int64_t lock_wait_of(pthread_cond_t *cond, int ms)
     return after.lock_wait - before.lock_wait;
 }
 
+/* A thread that is woken and then gets no processor for a while. */
+struct sleeper {
+    bool is_waiting; /* by `mutex` */
+    struct lanes_usage before, after;
+};
+
 static void *wait_for_lock(void *arg)
 {
-    int64_t *waited = arg;
-    struct lanes_usage usage;
+    struct sleeper *sleeper = arg;
 
+    setpriority(PRIO_PROCESS, (id_t)lanes_clock_thread(), 19);
     pthread_mutex_lock(&mutex);
-    *waited = -1; /* it is about to wait */
+    sleeper->is_waiting = true;
+    lanes_usage_read(&sleeper->before);
     pthread_cond_wait(&lock_cond, &mutex);
     pthread_mutex_unlock(&mutex);
-    lanes_usage_read(&usage);
-    *waited = usage.lock_wait;
+    lanes_usage_read(&sleeper->after);
     return NULL;
 }
 
-static void check_wake_up(void)
+static void spin(int64_t ns)
+{
+    int64_t until = lanes_clock_now() + ns;
+
+    while (lanes_clock_now() < until)
+        continue;
+}
+
+static void wake_up(struct sleeper *sleeper)
 {
     const struct timespec nap = {.tv_nsec = 20 * LANES_MS};
     pthread_t thread;
-    int64_t waited = 0;
-    bool waiting = false;
+    bool is_waiting = false;
 
-    pthread_create(&thread, NULL, wait_for_lock, &waited);
-    while (!waiting) {
+    pthread_create(&thread, NULL, wait_for_lock, sleeper);
+    while (!is_waiting) {
+        nanosleep(&nap, NULL);
         pthread_mutex_lock(&mutex);
-        waiting = waited != 0;
+        is_waiting = sleeper->is_waiting;
         pthread_mutex_unlock(&mutex);
     }
     nanosleep(&nap, NULL);
     pthread_mutex_lock(&mutex);
     pthread_cond_signal(&lock_cond);
     pthread_mutex_unlock(&mutex);
+    spin(20 * LANES_MS);
     pthread_join(thread, NULL);
+}
+
+/* Who is told that the lock is free waits for a processor from then on; who is
+ * told that it has been taken still waits for the lock. */
+static void check_wake_up(bool is_free)
+{
+    struct sleeper sleeper = {0};
+    cpu_set_t allowed, one;
+    int64_t waited, queued;
+
+    sched_getaffinity(0, sizeof(allowed), &allowed);
+    CPU_ZERO(&one);
+    CPU_SET(lanes_clock_processor(), &one);
+    sched_setaffinity(0, sizeof(one), &one);
+    wake_up(&sleeper);
+    sched_setaffinity(0, sizeof(allowed), &allowed);
+    waited = sleeper.after.lock_wait - sleeper.before.lock_wait;
+    queued = sleeper.after.run_queue - sleeper.before.run_queue;
+    CHECK(sleeper.after.lock_waits == sleeper.before.lock_waits + 1, "once");
     CHECK(waited >= 15 * LANES_MS, "waited %ld ns", (long)waited);
+    CHECK(is_free || queued < LANES_MS, "queued %ld ns", (long)queued);
+    CHECK(!is_free || queued >= LANES_MS, "queued %ld ns", (long)queued);
 }
 
 static void check_lock_wait(void)
@@ -571,8 +609,9 @@ static void check_lock_wait(void)
     waited = lock_wait_of(&lock_cond, 30);
     CHECK(waited >= 29 * LANES_MS && waited < PROMPT, "%ld", (long)waited);
     CHECK(lock_wait_of(&other_cond, 5) == 0, "another is watched");
+    check_wake_up(true);
     lanes_lockwait_watch(&other_cond, &lock_cond);
-    check_wake_up();
+    check_wake_up(false);
     lanes_lockwait_watch(NULL, NULL);
     CHECK(lock_wait_of(&lock_cond, 5) == 0, "no longer watched");
 }
