@@ -81,11 +81,7 @@ struct lanes_entry *lanes_ledger_enter(struct lanes_ledger *ledger)
     entry->process = getpid();
     entry->thread = lanes_clock_thread();
     lanes_usage_read(&entry->last);
-    if (entry->process == ledger->book->process &&
-        entry->thread != ledger->book->thread)
-        entry->first.at = entry->last.at; /* all else was zero at its start */
-    else
-        entry->first = entry->last;
+    entry->first = entry->last;
     return entry;
 }
 
@@ -95,16 +91,44 @@ void lanes_entry_look(struct lanes_entry *entry)
         lanes_usage_read(&entry->last);
 }
 
+/* Whether the calling thread had an entry already, or has been refused one. */
+static bool enter(struct lanes_ledger *ledger)
+{
+    if (own.number == ledger->book->number)
+        return true;
+    own.number = ledger->book->number;
+    own.entry = lanes_ledger_enter(ledger);
+    return false;
+}
+
+static bool is_born_here(const struct lanes_entry *entry,
+                         const struct lanes_ledger *ledger)
+{
+    return entry->process == ledger->book->process &&
+           entry->thread != ledger->book->thread;
+}
+
 void lanes_ledger_look(struct lanes_ledger *ledger, bool now)
 {
-    if (own.number != ledger->book->number) {
-        own.number = ledger->book->number;
-        own.entry = lanes_ledger_enter(ledger);
+    bool is_new = !enter(ledger);
+
+    if (own.entry == NULL)
         return;
+    if (!is_new) {
+        if (now || lanes_clock_now() - own.entry->last.at >= FRESH_NS)
+            lanes_entry_look(own.entry);
+    } else if (is_born_here(own.entry, ledger)) {
+        /* At its start all else was zero. */
+        own.entry->first = (struct lanes_usage){.at = own.entry->last.at};
     }
-    if (own.entry != NULL &&
-        (now || lanes_clock_now() - own.entry->last.at >= FRESH_NS))
+}
+
+void lanes_ledger_begin(struct lanes_ledger *ledger)
+{
+    if (enter(ledger))
         lanes_entry_look(own.entry);
+    if (own.entry != NULL)
+        own.entry->first = own.entry->last;
 }
 
 size_t lanes_ledger_length(const struct lanes_ledger *ledger)

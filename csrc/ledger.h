@@ -30,17 +30,19 @@ int lanes_ledger_open(struct lanes_ledger *ledger, size_t n_entries);
 void lanes_ledger_close(struct lanes_ledger *ledger);
 
 /* A new entry for the calling thread, with its first look taken; NULL when
- * there is no ledger or no room, which lanes_entry_look() takes as well. Other
- * threads of the process that opened the ledger are its workers from their
- * start, and all they have used counts: Python's wait for the GIL before they
- * can look for the first time. */
+ * there is no ledger or no room, which lanes_entry_look() takes as well. */
 struct lanes_entry *lanes_ledger_enter(struct lanes_ledger *ledger);
 void lanes_entry_look(struct lanes_entry *entry);
 
 /* A look by a thread that keeps no entry of its own: the first one enters it,
  * later ones are skipped while the last is younger than a tenth of a
- * millisecond, unless `now` insists. */
+ * millisecond, unless `now` insists. Other threads of the process that opened
+ * the ledger are its workers from their start, and all they have used counts:
+ * Python's wait for the GIL before they can look for the first time. */
 void lanes_ledger_look(struct lanes_ledger *ledger, bool now);
+
+/* What the calling thread has used so far was no work. */
+void lanes_ledger_begin(struct lanes_ledger *ledger);
 
 /* The entries made so far. */
 size_t lanes_ledger_length(const struct lanes_ledger *ledger);

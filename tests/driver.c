@@ -626,6 +626,10 @@ static void check_ledger(void)
     lanes_ledger_look(&ledger, false);
     lanes_ledger_look(&ledger, true);
     CHECK(lanes_ledger_length(&ledger) == 1, "one thread");
+    lanes_ledger_begin(&ledger);
+    CHECK(lanes_ledger_entry(&ledger, 0)->first.at ==
+              lanes_ledger_entry(&ledger, 0)->last.at,
+          "it begins anew");
     pid = fork();
     if (pid == 0) {
         lanes_ledger_look(&ledger, false);

@@ -26,6 +26,7 @@ from processes import holdings, in_a_thread, left_since
 MS = 10**6
 SECOND = 10**9
 RUNNERS = (*_core.MODELS, "worker-held", "worker-released")
+LEDGER = ("__new__", "look", "begin", "add", "tally", "entries")
 ROUND = 12
 """Repetitions."""
 ROUNDS = 6
@@ -149,6 +150,7 @@ def keeps_a_ledger() -> None:
     ledger = _core.Ledger(3)
     ledger.look()
     ledger.look(True)
+    ledger.begin()
     with in_a_thread(ledger.look):
         pass
     ledger.add(1, 2)
@@ -164,6 +166,7 @@ def ledger_refuses() -> None:
     refused(ledger.look, True, True)
     refused(ledger.add, 1)
     refused(ledger.add, 1, 2**63)
+    refused(ledger.begin, 1)
     refused(ledger.tally, 1)
     refused(ledger.entries, 1)
     refused(_core.run, "native-serial", "wait", [("", 0)], 1, 1)
@@ -238,7 +241,9 @@ def cases(urls: Urls) -> dict[str, Case]:
         "a worker, abandoned": Case({"Worker.__new__", "Worker.run"}, abandoned),
         "records, refusing": Case({"Records.__getitem__"}, records_refuse),
         "native-fork, killed": Case({"run"}, killed),
-        "a ledger": Case({f"Ledger.{name}" for name in ("__new__", "look", "add", "tally", "entries")}, keeps_a_ledger),
+        "a ledger": Case(
+            {f"Ledger.{name}" for name in ("__new__", "look", "begin", "add", "tally", "entries")}, keeps_a_ledger
+        ),
         "a ledger, refusing": Case({"Ledger.__new__", "Ledger.look", "Ledger.add"}, ledger_refuses),
         "the GIL, watched": Case({"watch_gil", "gil_handovers", "gil_wait_cost"}, watches),
     }

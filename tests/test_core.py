@@ -14,6 +14,7 @@ import time
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
 from types import ModuleType
@@ -178,7 +179,8 @@ def test_bad_tasks(workload: str, task: _core.TaskInput, error: type[Exception],
         ((), TypeError, "4 arguments"),
         (("native-serial", "wait", []), TypeError, "4 arguments"),
         (("native-serial", "wait", [], 1, 1), TypeError, "ledger must be a Ledger or None"),
-        (("native-serial", "wait", [], 1, None, 1), TypeError, "5 arguments"),
+        (("native-serial", "wait", [], 1, None, 1), TypeError, "a task is a tuple"),
+        (("native-serial", "wait", [], 1, None, None, 1), TypeError, "6 arguments"),
         ((None, "wait", [], 1), TypeError, "str"),
         ((b"native-serial", "wait", [], 1), TypeError, "str"),
         (("native-serial", 1, [], 1), TypeError, "str"),
@@ -629,7 +631,7 @@ def test_bad_arguments_of_a_ledgers_methods() -> None:
             ledger.add(*wrong)
     with pytest.raises(OverflowError):
         ledger.add(2**63, 0)
-    for method in (ledger.tally, ledger.entries):
+    for method in (ledger.begin, ledger.tally, ledger.entries):
         with pytest.raises(TypeError, match="no arguments"):
             method(1)  # type: ignore[call-arg]
     assert (ledger.entries(), ledger.tally()) == ([], (0, 0))
@@ -710,6 +712,40 @@ def test_other_threads_are_workers_from_their_start_and_the_one_that_opened_it_f
     assert own[4] == 0
     assert other[4] >= 20 * MS
     assert other[2] == other[3]
+
+
+def test_what_was_used_before_the_work_began_does_not_count() -> None:
+    ledger = _core.Ledger(3)
+
+    def work(looks: bool) -> None:
+        if looks:
+            ledger.look()
+        until = time.thread_time_ns() + 20 * MS
+        while time.thread_time_ns() < until:
+            pass
+        ledger.begin()
+        ledger.look()
+
+    for looks in (False, True):
+        with in_a_thread(partial(work, looks)):
+            pass
+    work(True)
+    entries = ledger.entries()
+    assert len(entries) == 3
+    for entry in entries:
+        assert entry[4] < 10 * MS
+    ledger.begin()
+    assert ledger.entries()[2][2] > entries[2][3]
+
+
+def test_to_begin_when_there_is_no_room_is_lost_as_well() -> None:
+    ledger = _core.Ledger(1)
+    with in_a_thread(ledger.look):
+        pass
+    before = ledger.entries()
+    ledger.begin()
+    ledger.begin()
+    assert ledger.entries() == before
 
 
 def test_forked_children_write_to_the_ledger_of_their_parent() -> None:

@@ -50,6 +50,13 @@ static PyObject *ledger_look(PyObject *op, PyObject *const *args,
     Py_RETURN_NONE;
 }
 
+static PyObject *ledger_begin(PyObject *op, PyObject *unused)
+{
+    (void)unused;
+    lanes_ledger_begin(&((struct lanes_ledger_object *)op)->ledger);
+    Py_RETURN_NONE;
+}
+
 static PyObject *ledger_add(PyObject *op, PyObject *args)
 {
     long long bytes, ns;
@@ -108,6 +115,9 @@ static PyMethodDef ledger_methods[] = {
     {"look", (PyCFunction)(void (*)(void))ledger_look, METH_FASTCALL,
      "look($self, now=False, /)\n--\n\n"
      "Note what the calling thread has used so far."},
+    {"begin", ledger_begin, METH_NOARGS,
+     "begin($self, /)\n--\n\n"
+     "What the calling thread has used so far was no work."},
     {"add", ledger_add, METH_VARARGS,
      "add($self, size, ns, /)\n--\n\n"
      "Note that so many bytes were pickled or unpickled, in so long."},

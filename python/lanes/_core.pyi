@@ -56,12 +56,15 @@ voluntary and involuntary context switches."""
 class Ledger:
     """What the workers of a run have used of the machine; forked processes write to the same one.
 
-    Each worker has an entry, which begins with its first look. Looks of workers beyond the room for them are lost.
+    Each worker has an entry, which begins with its first look; threads that another than the one that made the ledger
+    has started count from their own start. Looks of workers beyond the room for them are lost.
     """
 
     def __new__(cls, workers: int) -> Self: ...
     def look(self, now: bool = False, /) -> None:
         """Note what the calling thread has used so far. Skipped, unless `now`, within 0.1 ms of its last look."""
+    def begin(self) -> None:
+        """What the calling thread has used so far was no work: its entry begins now."""
     def add(self, size: int, ns: int, /) -> None:
         """Note that so many bytes were pickled or unpickled, in so long."""
     def tally(self) -> tuple[int, int]:

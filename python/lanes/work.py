@@ -44,6 +44,7 @@ class Work:
             with self.workload.open() as body:
                 if self.workload.warm_up:
                     body(self.workload.warm_up)
+                    self._begin()
                 with self._counted() as look:
                     yield lambda task: look(_timed(body, task))
         else:
@@ -51,8 +52,14 @@ class Work:
             with _core.Worker(self.workload.name) as worker:
                 if self.warm_up:
                     worker.run(self.warm_up, release)
+                    self._begin()
                 with self._counted() as look:
                     yield lambda task: look(done(task.index, worker.run(self.inputs[task.index], release)))
+
+    def _begin(self) -> None:
+        """The warm-up is over: what the worker used for it counts for nothing."""
+        if self.ledger is not None:
+            self.ledger.begin()
 
     @contextmanager
     def _counted(self) -> Iterator[Callable[[Done], Done]]:
@@ -79,6 +86,7 @@ class Work:
             async with self.workload.open_async() as body:
                 if self.workload.warm_up:
                     await _at_once(body, self.workload.warm_up, min(places, len(self.tasks)))
+                    self._begin()
                 with self._counted() as look:
 
                     async def timed(task: Task, place: int) -> Done:
