@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,34 @@ def test_throttling_of_version_1_is_in_nanoseconds(tmp_path: Path) -> None:
     (mount / "cpu.stat").write_text("nr_periods 9\nnr_throttled 2\nthrottled_time 250000000\n")
     proc = control_groups(tmp_path / "proc", "cgroup", ",cpu", "2:cpu:/\n", mount)
     assert processors.throttling(proc) == (2, 0.25)
+
+
+def test_ticks_are_those_of_the_processors_allowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # user, nice, system, idle, waiting for a disk, interrupts of two kinds, stolen by the host, guests (part of user)
+    each = ("cpu0 1 2 4 1000 2000 8 16 32 1 1", "cpu1 100 0 0 0 0 0 0 0 0 0", "cpu10 5000 0 0 0 0 0 0 0 0 0")
+    (tmp_path / "stat").write_text("\n".join(("cpu  9 9 9 9 9 9 9 9 9 9", *each, "intr 7 1", "", "ctxt 1", "")))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    assert processors.ticks(tmp_path) == (131, 32, 3163)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert processors.ticks(tmp_path) == (31, 32, 3063)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2})
+    assert processors.ticks(tmp_path) is None
+    assert processors.ticks(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize("line", ["cpu0 1 2 4", "cpu0 1 2 4 a b c d e"])
+def test_ticks_that_do_not_read_are_none(line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "stat").write_text(f"{line}\n")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert processors.ticks(tmp_path) is None
+
+
+def test_the_ticks_of_this_machine_go_on() -> None:
+    before = processors.ticks()
+    assert before is not None
+    until = time.monotonic() + 10
+    while (after := processors.ticks()) is not None and after.total == before.total and time.monotonic() < until:
+        pass
+    assert after is not None
+    assert after.total > before.total
+    assert after.work >= before.work

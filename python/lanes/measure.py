@@ -33,9 +33,9 @@ GIL_METHOD = "timed waits"
 
 TOLERANCE = 0.05
 """By so much of the workers' time may the parts of a split exceed it; and by a trifle, as a worker's counters begin a
-moment before its first task."""
+moment before its first task and end one after its last: a process fetches the one and sends what came of the other."""
 
-_TRIFLE_S = 0.0003
+_TRIFLE_S = 0.001
 
 _SPARE = 16
 """A pool replaces workers that die: each takes an entry of its own."""
