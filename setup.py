@@ -72,13 +72,14 @@ class Build(build_ext):
             raise missing_curl()
         if not self.compiles("#include <zlib.h>"):
             raise missing("zlib with its headers", "zlib1g-dev", "zlib-devel", "zlib-dev")
-        if not self.compiles("#define Py_BUILD_CORE 1\n#include <Python.h>\n#include <internal/pycore_gil.h>"):
+        internals = "#include <internal/pycore_interp.h>\n#include <internal/pycore_runtime.h>"
+        if not self.compiles(f"#define Py_BUILD_CORE 1\n#include <Python.h>\n{internals}"):
             self.extensions[0].define_macros.append(("LANES_NO_INTERNALS", "1"))  # waits for the GIL stay unknown
         super().build_extensions()
 
     def compiles(self, source: str, *flags: str) -> bool:
         includes = [f"-I{folder}" for folder in self.compiler.include_dirs]
-        return ask(*self.compiler.compiler_so, *includes, *flags, "-E", "-xc", "-", text=source) is not None
+        return ask(*self.compiler.compiler_so, *includes, *flags, "-fsyntax-only", "-xc", "-", text=source) is not None
 
 
 def extension(name: str, *sources: str) -> Extension:

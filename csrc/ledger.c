@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FRESH_NS 100000 /* a look this young need not be taken again */
@@ -23,7 +24,6 @@ struct lanes_book {
 
 /* Where the calling thread writes, and in which book. */
 static _Thread_local struct {
-    int32_t process, thread; /* that opened it */
     uint64_t number;
     struct lanes_entry *entry;
 } own;
@@ -38,20 +38,36 @@ static void set_up(void)
     pthread_atfork(NULL, NULL, forget);
 }
 
-int lanes_ledger_open(struct lanes_ledger *ledger, size_t n_entries)
+static int map(struct lanes_ledger *ledger, size_t bytes)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    static _Atomic uint64_t n_books;
-    size_t bytes =
-        sizeof(struct lanes_book) + n_entries * sizeof(struct lanes_entry);
     void *memory;
 
     pthread_once(&once, set_up);
-    memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    memory =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ledger->fd, 0);
     if (memory == MAP_FAILED)
         return -errno;
     ledger->book = memory;
+    return 0;
+}
+
+int lanes_ledger_open(struct lanes_ledger *ledger, size_t n_entries)
+{
+    static _Atomic uint64_t n_books;
+    size_t bytes =
+        sizeof(struct lanes_book) + n_entries * sizeof(struct lanes_entry);
+    int rc;
+
+    ledger->book = NULL;
+    ledger->fd = memfd_create("lanes-ledger", MFD_CLOEXEC);
+    if (ledger->fd < 0)
+        return -errno;
+    rc = ftruncate(ledger->fd, (off_t)bytes) < 0 ? -errno : map(ledger, bytes);
+    if (rc < 0) {
+        close(ledger->fd);
+        return rc;
+    }
     ledger->book->bytes = bytes;
     ledger->book->n_entries = n_entries;
     ledger->book->process = getpid();
@@ -60,10 +76,30 @@ int lanes_ledger_open(struct lanes_ledger *ledger, size_t n_entries)
     return 0;
 }
 
+int lanes_ledger_attach(struct lanes_ledger *ledger, int fd)
+{
+    struct stat file;
+    int rc = 0;
+
+    *ledger = (struct lanes_ledger){.fd = fd};
+    if (fstat(fd, &file) < 0)
+        return -errno;
+    if ((size_t)file.st_size < sizeof(struct lanes_book))
+        return -EINVAL;
+    rc = map(ledger, (size_t)file.st_size);
+    if (rc == 0 && ledger->book->bytes != (size_t)file.st_size) {
+        munmap(ledger->book, (size_t)file.st_size);
+        rc = -EINVAL;
+    }
+    return rc;
+}
+
 void lanes_ledger_close(struct lanes_ledger *ledger)
 {
-    if (ledger->book != NULL)
-        munmap(ledger->book, ledger->book->bytes);
+    if (ledger->book == NULL)
+        return;
+    munmap(ledger->book, ledger->book->bytes);
+    close(ledger->fd);
     ledger->book = NULL;
 }
 

@@ -23,10 +23,16 @@ struct lanes_book;
 
 struct lanes_ledger {
     struct lanes_book *book; /* owned: shared memory */
+    int fd;                  /* owned while there is a book: its file */
 };
 
 /* Room for so many workers. Returns 0 or a negative errno. */
 int lanes_ledger_open(struct lanes_ledger *ledger, size_t n_entries);
+
+/* The same ledger in a process that was not forked, by a descriptor of its file,
+ * which belongs to the ledger from then on. Returns 0, or a negative errno and
+ * leaves the descriptor to the caller. */
+int lanes_ledger_attach(struct lanes_ledger *ledger, int fd);
 void lanes_ledger_close(struct lanes_ledger *ledger);
 
 /* A new entry for the calling thread, with its first look taken; NULL when

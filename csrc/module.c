@@ -213,9 +213,13 @@ static PyObject *watch_gil(PyObject *module, PyObject *on)
     int wanted = PyObject_IsTrue(on);
 
     (void)module;
-    if (wanted == 0)
-        lanes_usage_rest();
-    return wanted < 0 ? NULL : PyBool_FromLong(lanes_gil_watch(wanted));
+    if (wanted < 0)
+        return NULL;
+    if (wanted)
+        return PyBool_FromLong(lanes_gil_watch());
+    lanes_gil_unwatch();
+    lanes_usage_rest();
+    Py_RETURN_FALSE;
 }
 
 static PyObject *gil_handovers(PyObject *module, PyObject *unused)

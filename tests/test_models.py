@@ -112,6 +112,7 @@ class Faulty:
     name: str = "wait"
     compiled: bool = True
     blocking: bool = True
+    twins: bool = False
     warm_up: None = None
     default_workers: int = 2
 

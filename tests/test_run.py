@@ -150,12 +150,14 @@ class Made:
     processors = "1"
     reasons: dict[str, str] = {}  # noqa: RUF012  # as the protocol has it
     start_method = None
+    loop = False
     coroutines = False
+    variants: dict[str, str] = {}  # noqa: RUF012
 
     def __init__(self, function: object) -> None:
         self._function = function
 
-    def run(self, work: Work, workers: int) -> Iterable[Done]:
+    def run(self, work: Work, workers: int, variant: str | None = None) -> Iterable[Done]:
         assert callable(self._function)
         done: Iterable[Done] = self._function(work)
         return done

@@ -57,10 +57,11 @@ void lanes_native_leave(bool forks);
 /* Children that somebody else forks start anew. To be called once. */
 void lanes_native_watch_forks(void);
 
-/* Time waits for this interpreter's GIL from now on, or no longer; returns
- * whether that can be done here. How often its GIL has gone from one thread to
- * another, -1 where that is not known. */
-bool lanes_gil_watch(bool on);
+/* Time waits for this interpreter's GIL from now on; returns whether that can
+ * be done, and then must be ended as often. How often its GIL has gone from one
+ * thread to another, -1 where that is not known. */
+bool lanes_gil_watch(void);
+void lanes_gil_unwatch(void);
 long long lanes_gil_handovers(void);
 
 /* Python in: a task is a tuple of a text and at most four integers. */

@@ -37,6 +37,32 @@ static void ledger_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
+static PyObject *ledger_attach(PyObject *type, PyObject *arg)
+{
+    struct lanes_ledger_object *self;
+    long fd = PyLong_AsLong(arg);
+    int rc;
+
+    if (fd == -1 && PyErr_Occurred())
+        return NULL;
+    self = (struct lanes_ledger_object *)((PyTypeObject *)type)
+               ->tp_alloc((PyTypeObject *)type, 0);
+    if (self == NULL)
+        return NULL;
+    rc = lanes_ledger_attach(&self->ledger, (int)fd);
+    if (rc < 0) {
+        lanes_error_raise("the ledger", rc);
+        Py_CLEAR(self);
+    }
+    return (PyObject *)self;
+}
+
+static PyObject *ledger_fileno(PyObject *op, PyObject *unused)
+{
+    (void)unused;
+    return PyLong_FromLong(((struct lanes_ledger_object *)op)->ledger.fd);
+}
+
 static PyObject *ledger_look(PyObject *op, PyObject *const *args,
                              Py_ssize_t n_args)
 {
@@ -112,6 +138,11 @@ static PyObject *ledger_entries(PyObject *op, PyObject *unused)
 }
 
 static PyMethodDef ledger_methods[] = {
+    {"attach", ledger_attach, METH_O | METH_CLASS,
+     "attach($type, descriptor, /)\n--\n\n"
+     "The ledger whose file this is, which it takes over."},
+    {"fileno", ledger_fileno, METH_NOARGS,
+     "fileno($self, /)\n--\n\nThe descriptor of its file."},
     {"look", (PyCFunction)(void (*)(void))ledger_look, METH_FASTCALL,
      "look($self, now=False, /)\n--\n\n"
      "Note what the calling thread has used so far."},

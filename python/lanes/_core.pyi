@@ -61,6 +61,14 @@ class Ledger:
     """
 
     def __new__(cls, workers: int) -> Self: ...
+    @classmethod
+    def attach(cls, descriptor: int, /) -> Self:
+        """The ledger whose file this is, in a process that was not forked; the descriptor is the ledger's from now on.
+
+        Raises OSError when it is no ledger's.
+        """
+    def fileno(self) -> int:
+        """The descriptor of its file, for `attach`."""
     def look(self, now: bool = False, /) -> None:
         """Note what the calling thread has used so far. Skipped, unless `now`, within 0.1 ms of its last look."""
     def begin(self) -> None:
@@ -104,7 +112,8 @@ def watch_gil(on: bool, /) -> bool:
     """Time waits for this interpreter's GIL from now on, or no longer; says whether they are timed.
 
     Exact: the interpreter's own waits for the GIL's condition variables are timed, where it makes them. False where
-    that cannot be done: on a free-threaded build, and on a Python whose GIL is not known.
+    that cannot be done: on a free-threaded build, on a Python whose GIL is not known, and while another interpreter of
+    this process does it. What said True must be ended with False, as often.
     """
 
 def gil_handovers() -> int | None:

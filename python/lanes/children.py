@@ -6,29 +6,49 @@ import multiprocessing
 import os
 import signal
 import threading
+from multiprocessing.context import ForkContext
 from multiprocessing.process import BaseProcess
-from typing import Final
+from typing import Final, cast
 
 from lanes import _core
 from lanes.work import Work, start_worker
 
 START_METHOD: Final = "fork"
-"""How worker processes are started: by a process with one thread, for which `run` cares."""
+"""How worker processes are started where nothing else is said: by a process with one thread, for which `run` cares."""
 
-CONTEXT = multiprocessing.get_context(START_METHOD)
+START_METHODS: Final = {
+    "fork": "worker processes are copies of their parent",
+    "spawn": "worker processes are new interpreters",
+    "forkserver": "worker processes are copies of a process that did nothing yet",
+}
+
+
+CHUNKED: Final = {"chunked": "tasks travel several at a time, four parcels for each worker"}
+
+
+def chunk_size(work: Work, workers: int) -> int:
+    """How many tasks make a parcel, by the rule of `Pool.map`."""
+    return -(-len(work.tasks) // (4 * workers))
+
+
+def context(variant: str | None) -> ForkContext:
+    """The part of multiprocessing that starts processes in this way; other variants start them as usual."""
+    chosen = multiprocessing.get_context(variant if variant in START_METHODS else START_METHOD)
+    return cast(ForkContext, chosen)  # all look alike
 
 
 def settle() -> None:
     """Called first in a worker process: leave Ctrl-C to the parent, and do not outlive it.
 
-    The kernel's own signal comes when the thread that forked ends, and so serves only where that was the parent's main
-    thread. A Pool replaces a dead worker from a thread that ends before its workers do.
+    The kernel's own signal comes when the thread that started this process ends, and so serves only where that was the
+    parent's main thread. A Pool replaces a dead worker from a thread that ends before its workers do, and a fork server
+    is no parent at all.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is None:
         return
-    if threading.current_thread().name != "MainThread":
+    if threading.current_thread().name != "MainThread" or os.getppid() != parent.pid:
         threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
         return
     _core.die_with_parent()

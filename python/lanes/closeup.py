@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,8 @@ class MemoryWatch:
             total += _kib(self._proc / str(each) / "smaps_rollup", "Pss:") * 1024
             if peak := _kib(self._proc / str(each) / "status", "VmHWM:") * 1024:
                 self._rss[each] = peak
-        if total:
+        # A kernel that does not tell a process's children would have us take one process for them all.
+        if total and (self._proc / f"{pid}/task/{pid}/children").exists():
             self.peak_pss = max(total, self.peak_pss or 0)
         self.pause_s = max(_PAUSE_S, _DUTY * (time.monotonic() - began))
 
@@ -76,10 +77,11 @@ def _kib(path: Path, name: str) -> int:
 
 
 class Lags:
-    """How long the callbacks of all loops stood ready, in seconds: the sum and the longest."""
+    """How long the callbacks of all loops stood ready, in seconds: the sum and the longest; and how many loops."""
 
     def __init__(self) -> None:
         self.total_s = self.longest_s = 0.0
+        self.loops = 0
 
     def add(self, seconds: float) -> None:
         self.total_s += seconds
@@ -95,13 +97,15 @@ class _Ready(deque["Handle"]):
         self._since: deque[float] = deque()
 
     def append(self, handle: Handle, /) -> None:
-        super().append(handle)
         due = getattr(handle, "_when", None)  # only a timer has it
+        # First the time: another thread may append, and the loop take the handle at once.
         self._since.append(time.monotonic() if due is None else due)
+        super().append(handle)
 
     def popleft(self) -> Handle:
+        handle = super().popleft()
         self._lags.add(max(0.0, time.monotonic() - self._since.popleft()))
-        return super().popleft()
+        return handle
 
 
 @contextmanager
@@ -116,6 +120,7 @@ def lags() -> Iterator[Lags]:
     def watched(self: Any) -> None:
         plain(self)
         self._ready = _Ready(found)
+        found.loops += 1
 
     base_events.BaseEventLoop.__init__ = watched  # type: ignore[method-assign]
     try:
@@ -126,7 +131,16 @@ def lags() -> Iterator[Lags]:
 
 @contextmanager
 def pickling(ledger: _core.Ledger) -> Iterator[None]:
-    """What multiprocessing pickles and unpickles inside, in this process and those it forks, is added to the ledger."""
+    """What multiprocessing pickles inside, in this process and those it starts, is added to the ledger."""
+    undo = count_pickling(ledger)
+    try:
+        yield
+    finally:
+        undo()
+
+
+def count_pickling(ledger: _core.Ledger) -> Callable[[], None]:
+    """The same from now on; what is returned ends it."""
     from multiprocessing.reduction import ForkingPickler
 
     pickler: Any = ForkingPickler
@@ -144,26 +158,27 @@ def pickling(ledger: _core.Ledger) -> Iterator[None]:
         ledger.add(0, time.perf_counter_ns() - began)
         return value
 
-    pickler.dumps, pickler.loads = classmethod(timed_dumps), staticmethod(timed_loads)
-    try:
-        yield
-    finally:
+    def undo() -> None:
         pickler.dumps, pickler.loads = dumps, staticmethod(loads)
+
+    pickler.dumps, pickler.loads = classmethod(timed_dumps), staticmethod(timed_loads)
+    return undo
 
 
 @contextmanager
 def of(column: Model, ledger: _core.Ledger) -> Iterator[list[Closeup]]:
     """Watch what runs inside from within its own process; what was seen is in the list afterwards."""
     seen: list[Closeup] = []
-    if column.coroutines:
-        with lags() as found:
-            yield seen
-        seen.append(Closeup(loop_lag_s=found.total_s, max_loop_lag_s=found.longest_s))
-    elif column.family == "python" and column.start_method:
-        with pickling(ledger):
-            yield seen
-        size, ns = ledger.tally()
-        seen.append(Closeup(pickled_bytes=size, pickle_s=ns / 1e9))
-    else:
+    pickles = column.family == "python" and column.start_method is not None
+    with lags() if column.loop else nullcontext() as found, pickling(ledger) if pickles else nullcontext():
         yield seen
-        seen.append(Closeup())
+    size, ns = ledger.tally() if pickles else (None, 0)
+    watched = found if found is not None and found.loops else None
+    seen.append(
+        Closeup(
+            pickled_bytes=size,
+            pickle_s=ns / 1e9 if pickles else None,
+            loop_lag_s=watched.total_s if watched else None,
+            max_loop_lag_s=watched.longest_s if watched else None,
+        )
+    )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanes import interpreter, laws, machine, processors, sample, stats
 from lanes.comparison import BASELINE, Comparison, Difference, Row, label
-from lanes.models import load, names, pick, select
+from lanes.models import in_order, load, pick, select
 from lanes.run import Pass, as_workload, bodies_of, crew, no_c_body, senseless
 from lanes.types import BODIES, Closeup, Run, Workload
 from lanes.units import parse_duration, short, whole
@@ -92,7 +92,7 @@ def measured(
     with workload.serve() as served:
         turns = _measure(cells, served, plan, random.Random(seed), tell)
         baseline = next(cell.runs for cell in cells if (cell.model, cell.body) == BASELINE)
-        rows = _judged([cell.row(baseline) for cell in cells])
+        rows = _judged([cell.row(baseline) for cell in cells], workload.twins)
     return Comparison(workload, turns, seed, machine.facts(), rows, plan.budget_s)
 
 
@@ -181,15 +181,18 @@ class _Clock:
         return Step(self.turn, self.plan.rounds, cell, spent / share - spent if turns >= 1 else None, share)
 
 
-def _judged(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """The same rows, with what the laws say of them."""
+def _judged(rows: Sequence[Row], twins: bool) -> tuple[Row, ...]:
+    """The same rows, with what the laws say of them; and no verdict over a baseline that is void itself."""
     grid = laws.Grid(
         {(row.model, row.body): row for row in rows},
         processors.allowed_processors(),
         len(os.sched_getaffinity(0)),
         interpreter.gil(),
+        twins,
     )
-    return tuple(replace(row, judgements=tuple(laws.judge(row, grid))) for row in rows)
+    judged = [replace(row, judgements=tuple(laws.judge(row, grid))) for row in rows]
+    baseline = next(row for row in judged if (row.model, row.body) == BASELINE)
+    return tuple(row if baseline.is_sound else replace(row, measured=None) for row in judged)
 
 
 @dataclass(slots=True)
@@ -205,6 +208,7 @@ class Cell:
     error: str | None = None
     origin_busy: float | None = None
     closeup: Closeup | None = None
+    closeup_error: str | None = None
     differences: dict[int, Difference] = field(default_factory=dict)
 
     @property
@@ -227,7 +231,7 @@ class Cell:
 
     def is_settled(self, baseline: Cell) -> bool:
         """Whether more rounds would tell little more of this cell."""
-        if self.error is not None or self is baseline:
+        if self.error is not None or self is baseline or baseline.error is not None:
             return True
         return stats.is_narrow(self._ratios(baseline.runs))
 
@@ -244,7 +248,11 @@ class Cell:
             run = sample.take(served, self.model, self.body, self.workers, kind, deadline_s)
             after = origin.load().cpu_s if origin else 0.0
         except (sample.SampleError, OSError) as error:
-            self.error = " ".join(str(error).split())
+            words = " ".join(str(error).split())
+            if kind == "closeup":  # what was timed stands
+                self.closeup_error = words
+            else:
+                self.error = words
             return
         if kind == "closeup":
             self.closeup = run.closeup
@@ -271,6 +279,7 @@ class Cell:
             wall_interval=stats.interval(walls),
             interval=stats.interval(ratios),
             closeup=self.closeup,
+            closeup_error=self.closeup_error,
             measured=stats.verdict(walls, [run.wall_s for run in baseline]),
         )
 
@@ -290,10 +299,8 @@ def cells_of(
     wanted_models = select(models)
     wanted_bodies = pick("body", bodies, BODIES, {"all": BODIES})
     cells, asked = [], 0
-    for name in names():
-        column = load(name) if name in wanted_models or name == BASELINE[0] else None
-        if column is None:
-            continue
+    for name in in_order([*wanted_models, BASELINE[0]]):
+        column = load(name)
         for body in bodies_of(workload, column):
             wanted = name in wanted_models and (body is None or body in wanted_bodies)
             if not wanted and (name, body) != BASELINE:

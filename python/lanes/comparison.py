@@ -34,7 +34,7 @@ class Row:
     ratios: the baseline's wall time over this row's, round by round.
     origin_busy: the share of a run's wall time for which the embedded origin computed, at its worst; None without one.
     wall_interval, interval: 95 % intervals of the median wall seconds, and of the median ratio.
-    closeup: what a run of its own showed that could not be timed as well.
+    closeup: what a run of its own showed that could not be timed as well; closeup_error: why it showed nothing.
     judgements: of the laws that apply. measured: the verdict on the ratios, whatever the laws say of them.
     """
 
@@ -51,6 +51,7 @@ class Row:
     wall_interval: Interval | None = None
     interval: Interval | None = None
     closeup: Closeup | None = None
+    closeup_error: str | None = None
     judgements: tuple[Judgement, ...] = ()
     measured: Verdict | None = None
 
@@ -64,9 +65,17 @@ class Row:
         return tuple(each for each in self.judgements if not each.held)
 
     @property
+    def is_sound(self) -> bool:
+        """Whether others can be compared with it: it ran, broke no law, and most of its tasks went well."""
+        outcomes = self.runs[0].outcomes if self.runs else ()
+        failed = sum(outcome.status != "ok" for outcome in outcomes)
+        return self.error is None and not self.broken and 2 * failed < max(1, len(outcomes))
+
+    @property
     def verdict(self) -> Verdict | None:
         """Against the baseline; None for that itself, for a row that broke a law, and where there is none."""
-        return None if self.broken or (self.model, self.body) == BASELINE else self.measured
+        is_void = self.broken or self.error is not None or (self.model, self.body) == BASELINE
+        return None if is_void else self.measured
 
     @property
     def outliers(self) -> int:
@@ -198,8 +207,10 @@ class Comparison:
 
     @property
     def distance(self) -> Distance | None:
-        """From Python threads to native threads; None unless all the rows it needs are there."""
+        """From Python threads to native threads; None unless all the rows it needs are there, once each."""
         walls = {(row.model, row.body): row.walls for row in self.rows}
+        if len(walls) < len(self.rows):
+            return None
         held, released = walls.get(("threading", "held"), ()), walls.get(("threading", "released"), ())
         interpreter = stats.median(stats.paired_ratios(walls[BASELINE], walls.get(("native-serial", None), ())))
         gil = stats.median(stats.paired_ratios(held, released))

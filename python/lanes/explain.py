@@ -4,6 +4,7 @@ The first of these that holds, of the workers' time (workers times work, see `la
 
 1. a fifth or more waiting for the GIL:        "took turns on the GIL: 48 % of its time waiting for it"
 2. a fifth or more in the run queue:           "waited for a processor for 42 % of its time: 4 workers on 2"
+   Then, where waits for the GIL are not known and a fifth or more is blocked: that it is not known.
 3. half or more blocked, 1.5 tasks in flight:  "overlapped 15.8 waits; 3 % CPU"
 4. half or more blocked, fewer in flight:      "waited for one task at a time; 3 % CPU"
 5. half or more on a processor, on 1.2 or more at once: "computed on 1.9 processors at once"
@@ -21,7 +22,8 @@ from lanes.types import Run
 
 _MUCH, _MOST = 0.2, 0.5
 _TOGETHER, _PARALLEL = 1.5, 1.2
-_LEAST_S = 0.001
+LEAST_S = 0.001
+"""A run whose work is shorter says nothing of where its time went."""
 
 
 def where_time_went(run: Run, processors: int) -> str | None:
@@ -29,7 +31,7 @@ def where_time_went(run: Run, processors: int) -> str | None:
     parts = split(run)
     if parts is None:
         return None
-    if run.work_s < _LEAST_S:
+    if run.work_s < LEAST_S:
         return "too short to tell"
     aside = (run.startup_s + run.shutdown_s) / run.wall_s
     said = _of_work(run, parts, processors)
@@ -37,11 +39,14 @@ def where_time_went(run: Run, processors: int) -> str | None:
 
 
 def _of_work(run: Run, parts: Split, processors: int) -> str:
-    cpu, queue, gil, blocked = map(parts.share, (parts.cpu_s, parts.run_queue_s, parts.gil_wait_s, parts.blocked_s))
+    cpu, queue, blocked = map(parts.share, (parts.cpu_s, parts.run_queue_s, parts.blocked_s))
+    gil = parts.share(parts.gil_wait_s or 0.0)
     if gil >= _MUCH:
         return f"took turns on the GIL: {gil:.0%} of its time waiting for it"
     if queue >= _MUCH:
         return f"waited for a processor for {queue:.0%} of its time: {parts.workers} workers on {processors}"
+    if blocked >= _MUCH and parts.gil_wait_s is None and parts.workers > 1:
+        return f"{cpu:.0%} CPU, {queue:.0%} run queue; the rest waited, for the GIL or else, which is not known here"
     if blocked >= _MOST:
         how = f"overlapped {run.in_flight:.1f} waits" if run.in_flight >= _TOGETHER else "waited for one task at a time"
         return f"{how}; {cpu:.0%} CPU"

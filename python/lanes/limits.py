@@ -29,13 +29,15 @@ class _Need(NamedTuple):
 
 
 _NEEDS = {
-    "threading": _Need(tasks=1, downloading=4),
-    "futures-threads": _Need(tasks=1, downloading=4),
+    "threading": _Need(tasks=1, descriptors=1, downloading=4),
+    "futures-threads": _Need(tasks=1, descriptors=1, downloading=4),
     "multiprocessing": _Need(tasks=1, descriptors=3),
     "multiprocessing-pool": _Need(tasks=1, descriptors=2),
     "futures-processes": _Need(tasks=1, descriptors=2),
     "asyncio": _Need(downloading=1),
-    "native-pthreads": _Need(tasks=1, downloading=4),
+    "asyncio-threads": _Need(tasks=1, descriptors=1, downloading=4),
+    "asyncio-processes": _Need(tasks=1, descriptors=2),
+    "native-pthreads": _Need(tasks=1, descriptors=1, downloading=4),
     "native-fork": _Need(tasks=1, descriptors=1),
     "native-epoll": _Need(downloading=1),
 }
@@ -75,7 +77,7 @@ def most_needed(workers: int) -> tuple[int, int]:
 
 def check(model: str, workload: Workload, workers: int) -> None:
     """Raise ValueError, naming the limit, when it leaves no room for that many workers."""
-    need = _NEEDS.get(model, _Need())
+    need = _NEEDS.get(model.partition("[")[0], _Need())
     if need.tasks:
         _fit(model, workers, workers * need.tasks + _SPARE, "threads or processes", task_limits())
     descriptors = workers * need.descriptors

@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import os
 import resource
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from lanes import _core, interpreter
-from lanes.processors import throttling, ticks
+from lanes.processors import Throttling, throttlings, ticks
 from lanes.types import Counters, Run, Usage
 
 Number = TypeVar("Number", int, float)
@@ -46,7 +48,9 @@ class Split:
     """Where the time of a run's workers went, in seconds. The parts add up to total_s, or `adds_up` says they do not.
 
     total_s is `workers` (threads, processes; a loop is one) times the work, from the first claim to the
-    last finish. blocked_s is what the other parts leave of it: waits of the work itself, for tasks, for locks.
+    last finish. blocked_s is what the other parts leave of it: waits of the work itself, for tasks, for locks; it also
+    holds the time before a worker had started and after there were no tasks left. gil_wait_s is None where a GIL was
+    there and waits for it could not be measured: they are in blocked_s, then.
     """
 
     workers: int
@@ -54,7 +58,7 @@ class Split:
     cpu_user_s: float
     cpu_system_s: float
     run_queue_s: float
-    gil_wait_s: float
+    gil_wait_s: float | None
     blocked_s: float
 
     @property
@@ -63,7 +67,7 @@ class Split:
 
     @property
     def sum_s(self) -> float:
-        return self.cpu_s + self.run_queue_s + self.gil_wait_s + self.blocked_s
+        return self.cpu_s + self.run_queue_s + (self.gil_wait_s or 0.0) + self.blocked_s
 
     @property
     def adds_up(self) -> bool:
@@ -86,20 +90,24 @@ def split(run: Run) -> Split | None:
             *((each.cpu_user_s, each.cpu_system_s, each.run_queue_s, each.gil_wait_s) for each in usages), strict=True
         )
     )
-    return Split(len(usages), total, user, system, queue, gil, max(0.0, total - user - system - queue - gil))
+    known = run.body is None or not run.counters.gil or run.counters.gil_method is not None
+    blocked = max(0.0, total - user - system - queue - gil)
+    return Split(len(usages), total, user, system, queue, gil if known else None, blocked)
 
 
 class Meter:
     """The counters of one run: `with Meter(workers) as meter: ...`, then `counters`. The model's workers enter what
     they use in its ledger, which is None when counting is off."""
 
-    def __init__(self, workers: int, counting: bool = True) -> None:
+    def __init__(self, workers: int, counting: bool = True, strangers: bool = False) -> None:
+        """strangers: whether the workers are no children of this process, which then never learns what they used."""
         self.ledger = _core.Ledger(workers + _SPARE) if counting else None
         self.cpu_s = 0.0
+        self._strangers = strangers
         self.counters: Counters | None = None
         self._timed = False
         self._handovers: int | None = None
-        self._before = _Conditions(None, None)
+        self._before = _Conditions()
 
     def __enter__(self) -> Self:
         if self.ledger is not None:
@@ -117,14 +125,19 @@ class Meter:
             return
         handovers = _core.gil_handovers()
         cost_s = _core.gil_wait_cost() / 1e9 if self._timed else 0.0
-        _core.watch_gil(False)
+        if self._timed:
+            _core.watch_gil(False)
         after = _Conditions.now()
+        usages = tuple(_usage(entry) for entry in self.ledger.entries())
+        if self._strangers:
+            self.cpu_s += sum(each.cpu_user_s + each.cpu_system_s for each in usages)
         self.counters = Counters(
-            usages=tuple(_usage(entry) for entry in self.ledger.entries()),
+            usages=usages,
+            gil=interpreter.gil(),
             gil_method=GIL_METHOD if self._timed else None,
             gil_cost_s=cost_s,
             handovers=_difference(handovers, self._handovers),
-            throttled_s=_difference(after.throttled_s, self._before.throttled_s),
+            throttled_s=_throttled_s(self._before, after),
             others_s=_others(self._before, after, self.cpu_s),
         )
 
@@ -155,16 +168,22 @@ def _cpu_s() -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Conditions:
-    """What the machine and the control group have counted so far, in seconds; None where they do not."""
+    """What the machine and the control groups have counted so far; nothing where they do not."""
 
-    busy_s: float | None
-    throttled_s: float | None
+    busy_s: float | None = None
+    throttled: Mapping[Path, Throttling] = field(default_factory=dict)
 
     @classmethod
     def now(cls) -> Self:
-        found, spent = throttling(), ticks()
+        spent = ticks()
         busy_s = None if spent is None else (spent.work + spent.stolen) / os.sysconf("SC_CLK_TCK")
-        return cls(busy_s, None if found is None else found.seconds)
+        return cls(busy_s, throttlings())
+
+
+def _throttled_s(before: _Conditions, after: _Conditions) -> float | None:
+    """Of the group that stood still for longest meanwhile: a process stands still with each of its groups."""
+    both = before.throttled.keys() & after.throttled.keys()
+    return max((after.throttled[each].seconds - before.throttled[each].seconds for each in both), default=None)
 
 
 def _others(before: _Conditions, after: _Conditions, own_s: float) -> float | None:

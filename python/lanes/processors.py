@@ -41,7 +41,7 @@ def quota(proc: Path = cgroup.SELF) -> float | None:
 
 def throttling(proc: Path = cgroup.SELF) -> Throttling | None:
     """That of the group that suffered most, of this process's own and all above it; None where nobody counts."""
-    return max(_throttlings(proc), default=None)
+    return max(throttlings(proc).values(), default=None)
 
 
 class Ticks(NamedTuple):
@@ -91,8 +91,9 @@ def _quota_and_period(directory: Path) -> tuple[int | None, int | None]:
     return None if microseconds == "max" else int(microseconds), int(period)
 
 
-def _throttlings(proc: Path) -> Iterator[Throttling]:
-    """Version 2 counts microseconds, version 1 nanoseconds; the topmost group has no such counters."""
+def throttlings(proc: Path = cgroup.SELF) -> dict[Path, Throttling]:
+    """That of each group; version 2 counts microseconds, version 1 nanoseconds, and the topmost group nothing."""
+    found = {}
     for directory in cgroup.directories("cpu", proc):
         try:
             lines = (directory / "cpu.stat").read_text().splitlines()
@@ -101,4 +102,5 @@ def _throttlings(proc: Path) -> Iterator[Throttling]:
         counters = {name: int(value) for name, _, value in (line.partition(" ") for line in lines)}
         if "nr_throttled" in counters:
             seconds = counters.get("throttled_usec", 0) / 1e6 + counters.get("throttled_time", 0) / 1e9
-            yield Throttling(counters["nr_throttled"], seconds)
+            found[directory] = Throttling(counters["nr_throttled"], seconds)
+    return found

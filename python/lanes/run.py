@@ -116,8 +116,8 @@ def crew(workload: Workload, column: Model, workers: int | None) -> int:
 
 def execute(workload: Workload, column: Model, body: str | None, workers: int, kind: Pass = "timed") -> Run:
     """Run a workload that is served already; nothing is checked any more."""
-    meter = Meter(workers, counting=kind != "bare")
-    work = Work(workload, body or "released", meter.ledger)
+    meter = Meter(workers, counting=kind != "bare", strangers=column.start_method == "forkserver")
+    work = Work(workload, body or "released", meter.ledger, pickling=kind == "closeup")
     if column.start_method:
         check_items(workload.name, work.tasks)
     _warm_up(work, column)
@@ -156,9 +156,12 @@ def _at_home(workload: Workload, column: Model) -> bool:
     A notebook runs a loop already, and asyncio refuses a second one on the same thread. A fork of Python copies only
     the thread that calls it, and leaves the locks that others held locked for ever; the engine's own has no such locks.
     """
-    if column.coroutines or not workload.blocking:
-        return not _inside_loop()
-    return column.family == "native" or column.start_method is None or _one_thread()
+    if (column.loop or not workload.blocking) and _inside_loop():
+        return False
+    if column.family == "native" or column.start_method is None:
+        return True
+    # What spawning starts besides workers, such as a fork server, stays until its process ends.
+    return column.start_method == "fork" and _one_thread()
 
 
 def _inside_loop() -> bool:
@@ -191,7 +194,8 @@ def _warm_up(work: Work, column: Model) -> None:
     fork.
     """
     if column.family == "python" and column.start_method:
-        for part in ("connection", "pool", f"popen_{column.start_method}", "queues", "synchronize"):
+        start = column.start_method
+        for part in ("connection", "pool", f"popen_{start}{'_posix' * (start == 'spawn')}", "queues", "synchronize"):
             import_module(f"multiprocessing.{part}")
     if work.body != "python":
         _core.load(work.workload.name)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 import pickle
+import random
 import select
 import signal
 import subprocess
@@ -28,6 +29,9 @@ from lanes.value import UnpicklableError
 
 if TYPE_CHECKING:
     from lanes.closeup import MemoryWatch
+
+_HASH_SEED = str(random.SystemRandom().randrange(2**32))
+"""One for all samples of this process, so that a set has the same order, and the same pickle, in all."""
 
 DEADLINE_S = 120.0
 """A sample that takes longer is taken to hang."""
@@ -115,6 +119,7 @@ def _start(job: BinaryIO, answer: BinaryIO) -> subprocess.Popen[bytes]:
     code = f"import sys; sys.path[:] = {path!r}; from lanes.sample import main; main()"
     return subprocess.Popen(
         [sys.executable, *flags, "-c", code, str(os.getpid()), str(answer.fileno())],
+        env={"PYTHONHASHSEED": _HASH_SEED} | os.environ,
         stdin=job,
         stdout=2,
         pass_fds=[answer.fileno()],
@@ -190,8 +195,9 @@ def _answer(parent: int, answer: int, load: Callable[[], Job]) -> None:
     result = _perform(load)
     with open(answer, "wb") as file:
         pickle.dump(result, file)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(Exception):  # the work may have closed them
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(0)  # not waiting for threads that the work left running: the parent kills what is left
 
 

@@ -149,10 +149,18 @@ def enough(some: int, others: int) -> bool:
 
 
 def is_narrow(ratios: Sequence[float]) -> bool:
-    """Whether more rounds would tell little more: six are there, and the interval of their median is narrow."""
-    sure, middle = interval(ratios), median(ratios)
-    if len(ratios) < FEWEST or sure is None or middle is None:
+    """Whether more rounds would tell little more: six are there, and the interval of their median is narrow.
+
+    Looking after every round finds the moment at which an interval happens to be short. The one looked at is therefore
+    another than the one that is told, by order statistics and wider: with it, by simulation, a told interval of 95 %
+    holds the truth in 92 to 93 of 100 cases; with itself in 86 to 91.
+    """
+    middle = median(ratios)
+    if len(ratios) < FEWEST or middle is None:
         return False
+    from scipy import stats
+
+    sure = stats.quantile_test(ratios, p=0.5).confidence_interval(CONFIDENCE)
     return math.log(sure.high / sure.low) <= max(NARROW, FAR * abs(math.log(middle)))
 
 

@@ -106,8 +106,9 @@ class Usage:
 class Counters:
     """What was counted beside a run without disturbing it.
 
-    usages:      of every worker that came to a task.
-    gil_method:  how waits for the GIL were measured; None where they were not, or there is no GIL.
+    usages:      of every worker that was ready.
+    gil:         whether there was a GIL to wait for.
+    gil_method:  how waits for it were measured; None where they were not, or there is none.
     gil_cost_s:  what timing one of them takes, in seconds.
     handovers:   how often the GIL of the calling process went from one thread to another; None where not known.
     throttled_s: for how long the control group stood still, its quota used up; None without control groups.
@@ -115,6 +116,7 @@ class Counters:
     """
 
     usages: tuple[Usage, ...]
+    gil: bool
     gil_method: str | None
     gil_cost_s: float
     handovers: int | None
@@ -216,6 +218,11 @@ class Workload(Protocol):
         ...
 
     @property
+    def twins(self) -> bool:
+        """Whether the coroutine function is other code than the plain one, so that the two may differ in speed."""
+        ...
+
+    @property
     def params(self) -> Mapping[str, object]:
         """The user's choices, ready for JSON."""
         ...
@@ -276,10 +283,20 @@ class Model(Protocol):
         ...
 
     @property
-    def coroutines(self) -> bool:
-        """Whether its workers are coroutines, on a loop that it starts itself."""
+    def loop(self) -> bool:
+        """Whether it starts an asyncio loop."""
         ...
 
-    def run(self, work: Work, workers: int) -> Iterable[Done]:
+    @property
+    def coroutines(self) -> bool:
+        """Whether its workers are coroutines, on that loop."""
+        ...
+
+    @property
+    def variants(self) -> Mapping[str, str]:
+        """Other ways to run it, by the name that stands in brackets: "spawn"; each with what it means."""
+        ...
+
+    def run(self, work: Work, workers: int, variant: str | None = None) -> Iterable[Done]:
         """Do every task of the work once, on this many workers; the order of what comes back is free."""
         ...

@@ -7,12 +7,16 @@ records them alike. It is picklable: workers in other processes get a copy.
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from lanes import _core
 from lanes.types import Done, Outcome, Span, Task, Workload
+
+if TYPE_CHECKING:
+    from multiprocessing.resource_sharer import DupFd
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +24,15 @@ class Work:
     """The tasks of `workload`, done by the body named ("python", "held", "released").
 
     Tasks and the engine's view of them are made once, here, so that no model is timed while making them. Workers note
-    in the ledger, if there is one, what they use: threads and forked processes write to the same.
+    in the ledger, if there is one, what they use: threads and processes write to the same. `pickling` says that they
+    note what they pickle as well, which disturbs them. A worker that is just being spawned is handed the ledger; no
+    other pickle has it.
     """
 
     workload: Workload
     body: str
     ledger: _core.Ledger | None = field(default=None, repr=False, compare=False)
+    pickling: bool = False
     tasks: tuple[Task, ...] = field(init=False, repr=False)
     inputs: tuple[_core.TaskInput, ...] = field(init=False, repr=False)
     warm_up: _core.TaskInput | None = field(init=False, repr=False)
@@ -36,6 +43,9 @@ class Work:
         object.__setattr__(self, "inputs", tuple(map(_input, tasks)))
         warm_up = self.workload.warm_up
         object.__setattr__(self, "warm_up", warm_up and _input(warm_up))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _arrived, (self.workload, self.body, _handed(self.ledger), self.pickling)
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Task], Done]]:
@@ -105,6 +115,26 @@ class Work:
                 yield inline
 
 
+def _handed(ledger: _core.Ledger | None) -> object:
+    """The ledger's file, on its way to a worker process that is just being spawned; no other can share it."""
+    if ledger is None:
+        return None
+    from multiprocessing import context, reduction
+
+    if context.get_spawning_popen() is None:
+        return None
+    return reduction.DupFd(ledger.fileno())
+
+
+def _arrived(workload: Workload, body: str, file: DupFd | None, pickling: bool) -> Work:
+    ledger = None if file is None else _core.Ledger.attach(file.detach())
+    if ledger is not None and pickling:
+        from lanes.closeup import count_pickling  # a forked process has been watched since before
+
+        count_pickling(ledger)
+    return Work(workload, body, ledger, pickling)
+
+
 def _input(task: Task) -> _core.TaskInput:
     return task.text, *task.args
 
@@ -149,6 +179,11 @@ def start_worker(work: Work) -> None:
         _kept.do = _kept.stack.enter_context(work.open())
     except BaseException as error:
         _kept.error = error
+
+
+def do_tasks(tasks: Sequence[Task]) -> list[Done]:
+    """The same for several at a time."""
+    return [do_task(task) for task in tasks]
 
 
 def do_task(task: Task) -> Done:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import cast
 
@@ -16,6 +16,8 @@ _PYTHON = {
     "multiprocessing-pool": "pool",
     "futures-processes": "futures_processes",
     "asyncio": "loop",
+    "asyncio-threads": "loop_threads",
+    "asyncio-processes": "loop_processes",
 }
 _NATIVE = {
     "native-serial": "SERIAL",
@@ -32,7 +34,9 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str) -> Model:
-    """The model of that name."""
+    """The model of that name, or the variant of one: `multiprocessing[spawn]`."""
+    if "[" in name:
+        return _variant(name)
     if name in _PYTHON:
         return cast(Model, import_module(f"lanes.models.{_PYTHON[name]}"))
     if name in _NATIVE:
@@ -40,9 +44,51 @@ def load(name: str) -> Model:
     raise ValueError(f"unknown model {name!r}: the models are {', '.join(names())}")
 
 
+def _variant(name: str) -> Model:
+    from lanes.models.variant import Variant, parted
+
+    base, variant = parted(name)
+    if base not in names() or variant is None:
+        raise ValueError(f"unknown model {name!r}: a variant is written model[variant], such as multiprocessing[spawn]")
+    column = load(base)
+    if variant not in column.variants:
+        there = ", ".join(f"{base}[{each}]" for each in column.variants)
+        raise ValueError(f"unknown variant {name!r}: {f'there are {there}' if there else f'{base} has none'}")
+    if lacks := _lacks(column, variant):
+        raise ValueError(f"{name} needs {lacks}")
+    return Variant(column, variant)
+
+
+def _lacks(column: Model, variant: str) -> str | None:
+    """What this interpreter lacks for a variant, if the model knows of such a thing."""
+    ask: Callable[[str], str | None] = getattr(column, "lacks", lambda variant: None)
+    return ask(variant)
+
+
+def variants() -> tuple[str, ...]:
+    """The names of all variants that this interpreter has, in the order of the grid."""
+    columns = map(load, names())
+    return tuple(
+        f"{each.name}[{variant}]" for each in columns for variant in each.variants if not _lacks(each, variant)
+    )
+
+
+def in_order(chosen: Iterable[str]) -> list[str]:
+    """Names of models and variants in the order of the grid, each variant after its model."""
+
+    def place(name: str) -> tuple[int, int]:
+        base, _, variant = name.rstrip("]").partition("[")
+        return names().index(base), [*load(base).variants].index(variant) + 1 if variant else 0
+
+    return sorted(set(chosen), key=place)
+
+
 def select(wanted: str | Iterable[str]) -> tuple[str, ...]:
-    """The names meant by "all", by a family or by a list of either ("native" or "serial,native-epoll"), each once."""
-    return pick("model", wanted, names(), {"all": names(), **FAMILIES})
+    """The names meant by "all", by a family, by "variants" or by a list of these and of names, each once."""
+    words = [word.strip() for word in wanted.split(",")] if isinstance(wanted, str) else list(wanted)
+    bracketed = [load(word).name for word in words if "[" in word]
+    groups = {"all": names(), **FAMILIES, **({"variants": variants()} if "variants" in words else {"variants": ()})}
+    return pick("model", words, (*names(), *bracketed), groups)
 
 
 def pick(

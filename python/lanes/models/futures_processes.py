@@ -14,9 +14,18 @@ switching = "the operating system, pre-emptively"
 processors = "many"
 reasons: dict[str, str] = {}
 start_method = children.START_METHOD
+loop = False
 coroutines = False
+variants = {**children.START_METHODS, **children.CHUNKED}
 
 
-def run(work: Work, workers: int) -> list[Done]:
-    with ProcessPoolExecutor(workers, children.CONTEXT, initializer=children.start_process, initargs=(work,)) as pool:
-        return list(pool.map(do_task, work.tasks))
+def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
+    size = children.chunk_size(work, workers) if variant == "chunked" else 1
+    with executor(work, workers, variant) as pool:
+        return list(pool.map(do_task, work.tasks, chunksize=size))
+
+
+def executor(work: Work, workers: int, variant: str | None = None) -> ProcessPoolExecutor:
+    """The pool, each of whose processes has opened the work."""
+    context = children.context(variant)
+    return ProcessPoolExecutor(workers, context, initializer=children.start_process, initargs=(work,))

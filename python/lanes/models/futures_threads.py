@@ -13,9 +13,11 @@ switching = "the operating system, pre-emptively"
 processors = "1 with a GIL, many without"
 reasons: dict[str, str] = {}
 start_method = None
+loop = False
 coroutines = False
+variants: dict[str, str] = {}
 
 
-def run(work: Work, workers: int) -> list[Done]:
+def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
     with ThreadPoolExecutor(workers, initializer=start_worker, initargs=(work,)) as pool:
         return list(pool.map(do_task, work.tasks))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Callable
 
 from lanes.types import Done
 from lanes.work import Work
@@ -13,11 +15,41 @@ switching = "the task, at each await"
 processors = "1"
 reasons = {"released": "the loop waits inside the call whether the GIL is released or not: the same as held"}
 start_method = None
+loop = True
 coroutines = True
+variants = {"uvloop": "the loop is uvloop's", "eager": "a task runs at once, up to its first wait (Python 3.12)"}
 
 
-def run(work: Work, workers: int) -> list[Done]:
-    return asyncio.run(_run(work, workers))
+def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
+    with asyncio.Runner(loop_factory=loop_factory(variant)) as runner:
+        return runner.run(_run(work, workers))
+
+
+def loop_factory(variant: str | None) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the loop; None for the usual one."""
+    if variant == "uvloop":
+        import uvloop
+
+        return uvloop.new_event_loop
+    return _eager_loop if variant == "eager" else None
+
+
+def _eager_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    if sys.version_info >= (3, 12):
+        loop.set_task_factory(asyncio.eager_task_factory)
+    return loop
+
+
+def lacks(variant: str) -> str | None:
+    """What this interpreter lacks for a variant; None where it has all."""
+    if variant == "eager" and sys.version_info < (3, 12):
+        return "Python 3.12 or later"
+    if variant == "uvloop":
+        from importlib.util import find_spec
+
+        return None if find_spec("uvloop") else "uvloop: pip install uvloop"
+    return None
 
 
 async def _run(work: Work, workers: int) -> list[Done]:

@@ -20,9 +20,11 @@ class Native:
     family: str = "native"
     reasons: Mapping[str, str] = field(default_factory=dict)
     start_method: str | None = None
+    loop: bool = False
     coroutines: bool = False
+    variants: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, work: Work, workers: int) -> Iterator[Done]:
+    def run(self, work: Work, workers: int, variant: str | None = None) -> Iterator[Done]:
         records = _core.run(self.name, work.workload.name, work.inputs, workers, work.ledger, work.warm_up)
         # One by one as they are asked for, which is after the clock has stopped: they are no work of the engine's.
         return (done(index, record) for index, record in enumerate(records))

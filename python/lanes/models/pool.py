@@ -1,4 +1,4 @@
-"""`multiprocessing-pool`: a Pool; each task is an `apply_async` whose callback collects the result."""
+"""`multiprocessing-pool`: a Pool; each task, or chunk of tasks, is an `apply_async` whose callback takes the result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 
 from lanes import children
 from lanes.types import Done
-from lanes.work import Work, do_task
+from lanes.work import Work, do_tasks
 
 name = "multiprocessing-pool"
 family = "python"
@@ -16,16 +16,20 @@ switching = "the operating system, pre-emptively"
 processors = "many"
 reasons: dict[str, str] = {}
 start_method = children.START_METHOD
+loop = False
 coroutines = False
+variants = {**children.START_METHODS, **children.CHUNKED}
 
 
-def run(work: Work, workers: int) -> list[Done]:
-    results: SimpleQueue[Done | BaseException] = SimpleQueue()
+def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
+    results: SimpleQueue[list[Done] | BaseException] = SimpleQueue()
     others = set(multiprocessing.active_children())
-    with children.CONTEXT.Pool(workers, children.start_process, (work,)) as pool:
+    size = children.chunk_size(work, workers) if variant == "chunked" else 1
+    with children.context(variant).Pool(workers, children.start_process, (work,)) as pool:
         crew = set(multiprocessing.active_children()) - others
-        for task in work.tasks:
-            pool.apply_async(do_task, (task,), callback=results.put, error_callback=results.put)
+        for begin in range(0, len(work.tasks), size):
+            chunk = work.tasks[begin : begin + size]
+            pool.apply_async(do_tasks, (chunk,), callback=results.put, error_callback=results.put)
         done: list[Done] = []
         while len(done) < len(work.tasks):
             try:
@@ -35,7 +39,7 @@ def run(work: Work, workers: int) -> list[Done]:
                 continue
             if isinstance(result, BaseException):
                 raise result
-            done.append(result)
+            done += result
         pool.close()
         pool.join()
     return done

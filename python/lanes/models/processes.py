@@ -22,20 +22,23 @@ switching = "the operating system, pre-emptively"
 processors = "many"
 reasons: dict[str, str] = {}
 start_method = children.START_METHOD
+loop = False
 coroutines = False
+variants = children.START_METHODS
 
 if TYPE_CHECKING:
     Results: TypeAlias = Connection[Done | BaseException, Done | BaseException]
     Crew: TypeAlias = dict[Results, BaseProcess]
 
 
-def run(work: Work, workers: int) -> list[Done]:
-    tasks: Queue[Task | None] = children.CONTEXT.Queue()
+def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
+    context = children.context(variant)
+    tasks: Queue[Task | None] = context.Queue()
     crew: Crew = {}
     try:
         for _ in range(workers):
-            reader, writer = children.CONTEXT.Pipe(duplex=False)
-            process = children.CONTEXT.Process(target=_worker, args=(work, tasks, writer), daemon=True)
+            reader, writer = context.Pipe(duplex=False)
+            process = context.Process(target=_worker, args=(work, tasks, writer), daemon=True)
             process.start()
             writer.close()
             crew[reader] = process

@@ -11,9 +11,11 @@ switching = "nobody"
 processors = "1"
 reasons: dict[str, str] = {}
 start_method = None
+loop = False
 coroutines = False
+variants: dict[str, str] = {}
 
 
-def run(work: Work, workers: int) -> list[Done]:
+def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
     with work.open() as do:
         return [do(task) for task in work.tasks]

@@ -14,10 +14,12 @@ switching = "the operating system, pre-emptively"
 processors = "1 with a GIL, many without"
 reasons: dict[str, str] = {}
 start_method = None
+loop = False
 coroutines = False
+variants: dict[str, str] = {}
 
 
-def run(work: Work, workers: int) -> list[Done]:
+def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
     tasks: SimpleQueue[Task] = SimpleQueue()
     results: SimpleQueue[Done | BaseException] = SimpleQueue()
     for task in work.tasks:

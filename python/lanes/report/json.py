@@ -25,10 +25,13 @@ A row:
     split                    of the typical run, seconds of its workers while at work: cpu_user_s, cpu_system_s,
                              run_queue_s, gil_wait_s, blocked_s; they add up to total_s, workers times work_s
     gil                      of the typical run: wait_s of all workers, wait_share of their time, handovers, method and
-                             cost_s of measuring; null for native models, and method is null where there is no GIL
+                             cost_s of measuring; null for native models. method is null where there is no GIL, and
+                             where waits for it cannot be measured; handovers are those of the process that runs the
+                             model, not of worker processes
     switches                 voluntary and involuntary context switches of the typical run's workers
     cpus                     how many processors its tasks started on
-    workers_used             of the typical run, per worker: process_id, thread_id and its parts of the split
+    workers_used             of the typical run, per worker: process_id, thread_id, ready_s and ended_s since the start
+                             of the run, its parts of the split but blocked, and its context switches
     memory                   peak_pss_bytes of the process and its children, peak_rss_bytes of each; a run of its own
     pickle                   bytes and seconds, in a run of its own; null where nothing is pickled
     loop_lag                 sum_s and max_s that callbacks stood ready, in a run of its own; null without a loop
@@ -238,7 +241,7 @@ def _row(row: Row, why: str | None) -> dict[str, object]:
         "gil": _gil(row),
         "switches": _switches(row),
         "cpus": len({span.cpu for span in row.spans}) if run else None,
-        "workers_used": [_usage(usage) for usage in _usages(row)],
+        "workers_used": [_usage(usage, run) for usage in _usages(row)] if run else [],
         **_closeup(row),
         "why": why,
         "start_method": row.start_method,
@@ -276,7 +279,7 @@ def _gil(row: Row) -> dict[str, object] | None:
     known = counters.gil_method is not None
     return {
         "wait_s": split.gil_wait_s if known else None,
-        "wait_share": split.share(split.gil_wait_s) if known else None,
+        "wait_share": split.share(split.gil_wait_s or 0.0) if known else None,
         "handovers": counters.handovers,
         "method": counters.gil_method,
         "cost_s": counters.gil_cost_s * sum(usage.gil_waits for usage in counters.usages) if known else None,
@@ -295,14 +298,18 @@ def _switches(row: Row) -> dict[str, object] | None:
     )
 
 
-def _usage(usage: Usage) -> dict[str, object]:
+def _usage(usage: Usage, run: Run) -> dict[str, object]:
     return {
         "process_id": usage.process_id,
         "thread_id": usage.thread_id,
+        "ready_s": (usage.began_ns - run.began_ns) / 1e9,
+        "ended_s": (usage.ended_ns - run.began_ns) / 1e9,
         "cpu_user_s": usage.cpu_user_s,
         "cpu_system_s": usage.cpu_system_s,
         "run_queue_s": usage.run_queue_s,
         "gil_wait_s": usage.gil_wait_s,
+        "voluntary": usage.voluntary,
+        "involuntary": usage.involuntary,
     }
 
 

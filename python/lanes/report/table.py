@@ -11,14 +11,20 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from lanes.comparison import BASELINE, Comparison, Difference, Row, label
+from lanes.explain import LEAST_S
 from lanes.laws import LAWS
+from lanes.measure import Split
 from lanes.stats import FEWEST, Interval, Verdict
 from lanes.types import BODIES, Closeup, Model, Outcome
 from lanes.units import format_duration, format_rate, format_size
+
+_WIDEST = 500
+"""No table has more columns."""
 
 _SHOWN = 5
 """Of many differing tasks or equal rows, so many are named."""
@@ -72,14 +78,12 @@ def show_models(columns: Iterable[Model], console: Console) -> None:
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Outside of a terminal, lines end where their text does."""
-    if console.is_terminal:
-        console.print(table)
-        return
-    with console.capture() as captured:
-        console.print(table)
-    for line in captured.get().splitlines():
-        console.print(Text(line.rstrip()), soft_wrap=True)
+    """Lines end where their text does. A narrow terminal breaks them; nothing is left out, as rich would."""
+    widest = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+    for line in console.render_lines(table, console.options.update(width=max(widest, console.width)), pad=False):
+        text = Text.assemble(*((segment.text, segment.style or "") for segment in line))
+        text.rstrip()
+        console.print(text, soft_wrap=True)
 
 
 def problems(comparison: Comparison) -> Iterator[str]:
@@ -140,8 +144,7 @@ def _quantity(key: str, value: object) -> str:
 
 def _table(comparison: Comparison) -> Table:
     unit, scale, digits = time_unit([row.wall for row in comparison if row.wall is not None])
-    failed = _failures(comparison.baseline) is not None
-    best = None if failed else fastest(comparison.rows)
+    best = None if not comparison.baseline.is_sound else fastest(comparison.rows)
     table = bare_table()
     for name in ("model", "body"):
         table.add_column(name, no_wrap=True)
@@ -154,7 +157,7 @@ def _table(comparison: Comparison) -> Table:
             "-" if row.wall is None else f"{row.wall * scale:,.{digits}f}",
             "-" if row.speedup is None else factor(row.speedup),
             "-" if row.interval is None or _is_baseline(row) else _interval(row.interval),
-            _word(row, failed),
+            _word(row),
             style=style,
             end_section=ends_family,
         )
@@ -173,7 +176,6 @@ def _splits(comparison: Comparison) -> Table:
         if run is None or split is None:
             continue
         parts = (split.cpu_user_s, split.cpu_system_s, split.run_queue_s, split.gil_wait_s, split.blocked_s)
-        gil = run.counters is not None and run.counters.gil_method is not None
         table.add_row(
             *(row.model, row.body or ""),
             *(
@@ -181,13 +183,15 @@ def _splits(comparison: Comparison) -> Table:
                 for seconds in (run.startup_s, run.work_s, run.shutdown_s)
             ),
             f"{run.cores:.2f}",
-            *(
-                "n/a" if part is split.gil_wait_s and not gil and row.family == "python" else f"{split.share(part):.0%}"
-                for part in parts
-            ),
+            *(_share(split, part) if run.work_s >= LEAST_S else "-" for part in parts),
             end_section=ends_family,
         )
     return table
+
+
+def _share(split: Split, part_s: float | None) -> str:
+    """A part of the workers' time; counters begin a moment before the work, so it may seem to be a little more."""
+    return "?" if part_s is None else f"{min(1.0, split.share(part_s)):.0%}"
 
 
 def _used(comparison: Comparison) -> Table:
@@ -248,8 +252,8 @@ def time_unit(walls: Sequence[float]) -> tuple[str, int, int]:
     return ("s", 1, 3) if longest >= 10.0 else ("ms", 1000, 1) if longest >= 0.1 else ("ms", 1000, 2)
 
 
-def _word(row: Row, failed: bool) -> Text:
-    """The verdict, or why there is none; of no row where the baseline's tasks failed."""
+def _word(row: Row) -> Text:
+    """The verdict, or why there is none."""
     if row.reason is not None:
         return Text("no sense")
     if row.error is not None:
@@ -260,7 +264,7 @@ def _word(row: Row, failed: bool) -> Text:
         return Text("void", "bold red")
     if _is_baseline(row):
         return Text("baseline", "dim")
-    if row.verdict is None or failed:
+    if row.verdict is None:
         return Text("-")
     return Text(row.verdict.word, {"faster": "green", "slower": "yellow"}.get(row.verdict.word, ""))
 
@@ -283,6 +287,9 @@ def _notes(comparison: Comparison) -> Iterator[Text]:
         yield Text(line, "red")
     for line in broken_laws(comparison):
         yield Text(line, "yellow")
+    for row in comparison:
+        if row.closeup_error is not None:
+            yield Text(f"{row.name}: no close-up: {row.closeup_error}", "yellow")
     if strays := [f"{row.outliers} of {row.name}" for row in comparison if row.outliers]:
         yield Text(f"Outliers among the ratios, which count like all others: {listed(strays)}.", "dim")
     for reason, names in reasons(comparison).items():
@@ -294,10 +301,11 @@ def _notes(comparison: Comparison) -> Iterator[Text]:
 def _verdict(comparison: Comparison) -> Iterator[str]:
     """The fastest row; then, where that has no Python model or not the Python body, the fastest that has.
 
-    None when the baseline is not there to be compared with, or was fast because its tasks failed.
+    None when the baseline is nothing to compare with: void, or fast because its tasks failed.
     """
     baseline = comparison.baseline
-    if not _good([baseline]) or _failures(baseline):
+    if not baseline.is_sound:
+        yield f"No verdicts: {baseline.name}, which all are compared with, is void."
         return
     best = fastest(comparison.rows)
     if best is None:

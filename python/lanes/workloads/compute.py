@@ -33,6 +33,7 @@ class Compute:
     name: ClassVar[str] = "compute"
     compiled: ClassVar[bool] = True
     blocking: ClassVar[bool] = True
+    twins: ClassVar[bool] = False
     warm_up: ClassVar[Task | None] = None
 
     kernel: str

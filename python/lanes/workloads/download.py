@@ -70,6 +70,7 @@ class Download:
     name: ClassVar[str] = "download"
     compiled: ClassVar[bool] = True
     blocking: ClassVar[bool] = True
+    twins: ClassVar[bool] = True
     default_workers: ClassVar[int] = 4
 
     urls: tuple[str, ...]

@@ -65,6 +65,10 @@ class Function:
         return self.sync is not None
 
     @property
+    def twins(self) -> bool:
+        return self.coroutine is not None
+
+    @property
     def default_workers(self) -> int:
         """Nobody knows whether the function waits or computes: as many as there are processors, 4 at least."""
         return min(len(self.items), max(4, usable_processors()))

@@ -23,6 +23,7 @@ class Wait:
     name: ClassVar[str] = "wait"
     compiled: ClassVar[bool] = True
     blocking: ClassVar[bool] = True
+    twins: ClassVar[bool] = True
     warm_up: ClassVar[Task | None] = None
     default_workers: ClassVar[int] = 4
 

@@ -1,0 +1,33 @@
+"""`asyncio-threads`: a loop that hands each task to a thread with `asyncio.to_thread`, and awaits it."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from lanes.models.loop import lacks, loop_factory, variants
+from lanes.types import Done
+from lanes.work import Work, do_task, start_worker
+
+__all__ = ["lacks", "variants"]  # the loop's, and this model's too
+
+name = "asyncio-threads"
+family = "python"
+switching = "the operating system, pre-emptively"
+processors = "1 with a GIL, many without"
+reasons: dict[str, str] = {}
+start_method = None
+loop = True
+coroutines = False
+
+
+def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
+    with asyncio.Runner(loop_factory=loop_factory(variant)) as runner:
+        return runner.run(_run(work, workers))
+
+
+async def _run(work: Work, workers: int) -> list[Done]:
+    # What `to_thread` hands to is the loop's own pool; the runner ends it.
+    pool = ThreadPoolExecutor(workers, initializer=start_worker, initargs=(work,))
+    asyncio.get_running_loop().set_default_executor(pool)
+    return await asyncio.gather(*(asyncio.to_thread(do_task, task) for task in work.tasks))
