@@ -131,6 +131,7 @@ def pickling(ledger: _core.Ledger) -> Iterator[None]:
 
     pickler: Any = ForkingPickler
     dumps, loads = pickler.dumps, pickler.loads
+    as_they_were = {name: vars(pickler)[name] for name in ("dumps", "loads")}
 
     def timed_dumps(_: object, value: object, *args: object) -> Any:
         began = time.perf_counter_ns()
@@ -148,7 +149,8 @@ def pickling(ledger: _core.Ledger) -> Iterator[None]:
     try:
         yield
     finally:
-        pickler.dumps, pickler.loads = dumps, staticmethod(loads)
+        for name, value in as_they_were.items():
+            setattr(pickler, name, value)
 
 
 @contextmanager
