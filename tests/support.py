@@ -68,12 +68,13 @@ def make_usage(
 def make_counters(
     *usages: Usage,
     method: str | None = "timed waits",
+    gil: bool = True,
     cost_s: float = 0.000_002,
     handovers: int | None = 0,
     throttled_s: float | None = 0.0,
     others_s: float | None = 0.0,
 ) -> Counters:
-    return Counters(usages, method, cost_s, handovers, throttled_s, others_s)
+    return Counters(usages, gil, method, cost_s, handovers, throttled_s, others_s)
 
 
 def make_run(

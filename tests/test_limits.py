@@ -35,8 +35,9 @@ def scarce(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("model", "workload", "fits", "too_many"),
     [
-        ("native-pthreads", DOWNLOAD, 60, 80),
-        ("threading", DOWNLOAD, 60, 80),
+        ("native-pthreads", DOWNLOAD, 55, 80),
+        ("threading", DOWNLOAD, 55, 80),
+        ("threading", WAIT, 280, 300),
         ("native-fork", DOWNLOAD, 200, 300),
         ("multiprocessing", WAIT, 90, 100),
         ("multiprocessing-pool", WAIT, 130, 150),

@@ -198,7 +198,7 @@ def turns(run: Run) -> Turns:
     assert run.counters is not None
     return Turns(
         split.workers,
-        split.share(split.gil_wait_s),
+        split.share(split.gil_wait_s or 0.0),
         split.share(split.run_queue_s),
         split.share(split.cpu_s),
         run.counters.handovers or 0,
@@ -255,6 +255,7 @@ def test_the_split_of_what_computes_adds_up(model: str) -> None:
     assert split.adds_up, split
     assert split.total_s == pytest.approx(split.workers * run.work_s)
     assert split.workers == (1 if model in ("serial", "asyncio", "native-serial", "native-epoll") else 2)
+    assert split.gil_wait_s is not None
     parts = (split.cpu_user_s, split.cpu_system_s, split.run_queue_s, split.gil_wait_s, split.blocked_s)
     assert min(parts) >= 0.0
     spans = sum(span.cpu_ns for span in run.spans) / 1e9

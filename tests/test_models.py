@@ -19,11 +19,13 @@ from typing import Self
 import pytest
 
 import lanes
-from lanes import _core, models
+from lanes import _core, models, sample
 from lanes.models import (
     futures_processes,
     futures_threads,
     loop,
+    loop_processes,
+    loop_threads,
     native,
     pool,
     processes,
@@ -44,6 +46,8 @@ COLUMNS: list[Model] = [
     pool,
     futures_processes,
     loop,
+    loop_threads,
+    loop_processes,
     native.SERIAL,
     native.PTHREADS,
     native.FORK,
@@ -62,7 +66,9 @@ def test_the_grid_has_the_columns_of_the_design() -> None:
         assert column.switching
         assert column.processors
     assert {column.name: set(column.reasons) for column in COLUMNS if column.reasons} == {"asyncio": {"released"}}
-    assert {column.name for column in COLUMNS if column.start_method == "fork"} == {*PROCESSES, "native-fork"}
+    forking = {*PROCESSES, "asyncio-processes", "native-fork"}
+    assert {column.name for column in COLUMNS if column.start_method == "fork"} == forking
+    assert [column.name for column in COLUMNS if column.loop] == ["asyncio", "asyncio-threads", "asyncio-processes"]
     assert [column.name for column in COLUMNS if column.coroutines] == ["asyncio"]
 
 
@@ -79,10 +85,11 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
         ValueError, match=r"^unknown model 'greenlets': the models are serial, threading, .*native-epoll$"
     ):
         models.load("greenlets")
-    with pytest.raises(ValueError, match=r"^unknown model 'greenlets': choose all, python, native or any of serial, "):
+    allowed = "choose all, python, native, variants or any of serial, "
+    with pytest.raises(ValueError, match=f"^unknown model 'greenlets': {allowed}"):
         models.select("serial,greenlets")
     for nothing in ("", (), iter(())):
-        with pytest.raises(ValueError, match="choose all, python, native or any of serial, "):
+        with pytest.raises(ValueError, match="choose all, python, native, variants or any of serial, "):
             models.select(nothing)
 
 
@@ -334,3 +341,68 @@ def test_ctrl_c_ends_a_run_with_one_traceback(model: str, tmp_path: Path) -> Non
         assert words.rstrip().endswith("KeyboardInterrupt")
         assert "Process " not in words, "no worker has printed a traceback of its own"
         wait_until(lambda: all(map(gone, crew)))
+
+
+# ---- variants
+
+
+def test_a_variant_is_its_model_with_another_name() -> None:
+    spawn = models.load("multiprocessing[spawn]")
+    plain = models.load("multiprocessing")
+    assert (spawn.name, spawn.start_method, spawn.variants) == ("multiprocessing[spawn]", "spawn", {})
+    assert (spawn.family, spawn.switching, spawn.processors) == (plain.family, plain.switching, plain.processors)
+    assert models.load("futures-processes[chunked]").start_method == "fork"
+    assert models.load("asyncio[uvloop]").start_method is None
+
+
+@pytest.mark.parametrize(
+    ("name", "refusal"),
+    [
+        ("multiprocessing[x]", r"unknown variant 'multiprocessing\[x\]': there are multiprocessing\[fork\], "),
+        ("serial[spawn]", r"unknown variant 'serial\[spawn\]': serial has none"),
+        ("greenlets[spawn]", r"unknown model 'greenlets\[spawn\]': a variant is written model\[variant\]"),
+        ("asyncio[uvloop", r"unknown model 'asyncio\[uvloop': a variant is written model\[variant\]"),
+    ],
+)
+def test_variants_that_there_are_not(name: str, refusal: str) -> None:
+    with pytest.raises(ValueError, match=f"^{refusal}"):
+        models.select(name)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python has eager tasks")
+def test_a_variant_that_this_python_lacks() -> None:
+    with pytest.raises(ValueError, match=r"^asyncio\[eager\] needs Python 3\.12 or later$"):
+        models.select("asyncio[eager]")
+    assert "asyncio[eager]" not in models.select("variants")
+
+
+def test_variants_stand_behind_their_models() -> None:
+    chosen = models.select("asyncio[uvloop],native-fork,multiprocessing[spawn],multiprocessing,multiprocessing[fork]")
+    assert models.in_order(chosen) == [
+        "multiprocessing",
+        "multiprocessing[fork]",
+        "multiprocessing[spawn]",
+        "asyncio[uvloop]",
+        "native-fork",
+    ]
+    assert set(models.select("variants")) == set(models.variants())
+
+
+@pytest.mark.parametrize("name", models.variants())
+def test_every_variant_gives_the_answers_of_serial(name: str) -> None:
+    for work in (lanes.compute("squares", tasks=9, task_size=50), lanes.wait(tasks=5, duration="1ms")):
+        expected = lanes.run(work, "serial").outcomes
+        for body in ("python", "held"):
+            run = sample.take(work, name, body, 2)
+            assert run.outcomes == expected
+            assert run.start_method == models.load(name).start_method
+            assert run.counters is not None
+            assert 1 <= len(run.counters.usages) <= 3, "its workers were counted, spawned ones too"
+
+
+def test_spawned_workers_count_what_they_pickle() -> None:
+    work = lanes.wait(tasks=8, duration=0)
+    seen = [sample.take(work, f"multiprocessing[{how}]", "python", 2, "closeup").closeup for how in ("fork", "spawn")]
+    fork, spawn = (each.pickled_bytes if each else None for each in seen)
+    assert fork is not None
+    assert spawn == pytest.approx(fork, rel=0.05)

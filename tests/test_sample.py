@@ -18,6 +18,7 @@ import pytest
 
 import lanes
 from lanes import sample
+from lanes.run import Pass
 from lanes.types import Outcome, Task
 from lanes.workloads.wait import Wait
 from support import MARK, marked
@@ -80,6 +81,59 @@ def test_a_sample_that_fails_says_how_in_one_line(code: str, message: str) -> No
     assert "\n" not in str(caught.value)
 
 
+HANGS = {
+    "sleep": "import time; time.sleep(1000)",
+    "deaf": "import signal, time; signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32)); time.sleep(1000)",
+    "stopped": "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)",
+    "waits": "import subprocess; subprocess.run(['sleep', '1000'])",
+}
+
+
+@pytest.mark.parametrize("how", HANGS)
+@pytest.mark.parametrize("model", ["threading", "multiprocessing", "futures-processes"])
+def test_a_sample_that_hangs_is_killed_at_its_deadline_and_so_are_its_workers(
+    model: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(MARK, mark)
+    before = os.listdir("/proc/self/fd")
+    began = time.monotonic()
+    with pytest.raises(sample.SampleError, match=r"^the process .* did not end within its deadline of 1 s$"):
+        sample.take(trick(HANGS[how]), model, "python", 2, deadline_s=1.0)
+    assert time.monotonic() - began >= 1.0
+    assert marked(mark, patience_s=10) == []
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_native_sample_that_hangs_is_killed_and_so_are_its_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(MARK, mark)
+    with pytest.raises(sample.SampleError, match=r"deadline of 0\.5 s"):
+        sample.take(lanes.wait(tasks=2, duration=1000), "native-fork", None, 2, deadline_s=0.5)
+    assert marked(mark, patience_s=10) == []
+
+
+def test_the_close_up_has_the_same_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(MARK, mark)
+    with pytest.raises(sample.SampleError, match="did not end within its deadline of 1 s"):
+        sample.take(lanes.wait(tasks=2, duration=1000), "multiprocessing", "python", 2, "closeup", 1.0)
+    assert marked(mark, patience_s=10) == []
+
+
+def test_a_sample_that_ends_in_time_knows_nothing_of_its_deadline() -> None:
+    began = time.monotonic()
+    assert sample.take(lanes.wait(tasks=1, duration=0), "serial", "python", 1, deadline_s=1000.0).outcomes
+    assert time.monotonic() - began < 500, "it does not wait for it"
+
+
+@pytest.mark.parametrize("kind", ["timed", "bare", "closeup"])
+def test_what_is_measured_depends_on_the_pass(kind: Pass) -> None:
+    run = sample.take(lanes.wait(tasks=2, duration="1ms"), "asyncio", "python", 2, kind)
+    assert (run.counters is None) is (kind == "bare")
+    assert (run.closeup is None) is (kind != "closeup")
+
+
 def test_threads_that_never_end_do_not_hold_it_up() -> None:
     code = "import threading, time; threading.Thread(target=time.sleep, args=(1000,)).start()"
     assert sample.take(trick(code), "serial", "python", 1).outcomes == (Outcome("ok"),) * 2
@@ -135,6 +189,7 @@ def test_modules_of_the_current_directory_do_not_get_into_a_sample(
 CALLER = """
 import os, signal, sys, lanes
 from lanes import sample
+from lanes.run import Pass
 sys.path[:0] = {path!r}
 from test_sample import trick
 {before}

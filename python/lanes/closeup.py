@@ -145,6 +145,7 @@ def count_pickling(ledger: _core.Ledger) -> Callable[[], None]:
 
     pickler: Any = ForkingPickler
     dumps, loads = pickler.dumps, pickler.loads
+    as_they_were = {name: vars(pickler)[name] for name in ("dumps", "loads")}
 
     def timed_dumps(_: object, value: object, *args: object) -> Any:
         began = time.perf_counter_ns()
@@ -159,7 +160,8 @@ def count_pickling(ledger: _core.Ledger) -> Callable[[], None]:
         return value
 
     def undo() -> None:
-        pickler.dumps, pickler.loads = dumps, staticmethod(loads)
+        for name, value in as_they_were.items():
+            setattr(pickler, name, value)
 
     pickler.dumps, pickler.loads = classmethod(timed_dumps), staticmethod(timed_loads)
     return undo

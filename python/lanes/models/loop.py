@@ -17,7 +17,8 @@ reasons = {"released": "the loop waits inside the call whether the GIL is releas
 start_method = None
 loop = True
 coroutines = True
-variants = {"uvloop": "the loop is uvloop's", "eager": "a task runs at once, up to its first wait (Python 3.12)"}
+LOOPS = {"uvloop": "the loop is uvloop's", "eager": "a task runs at once, up to its first wait (Python 3.12)"}
+variants = LOOPS
 
 
 def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:

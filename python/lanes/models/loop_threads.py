@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from lanes.models.loop import lacks, loop_factory, variants
+from lanes.models.loop import LOOPS, loop_factory
+from lanes.models.loop import lacks as lacks  # the same here
 from lanes.types import Done
 from lanes.work import Work, do_task, start_worker
-
-__all__ = ["lacks", "variants"]  # the loop's, and this model's too
 
 name = "asyncio-threads"
 family = "python"
@@ -19,6 +18,7 @@ reasons: dict[str, str] = {}
 start_method = None
 loop = True
 coroutines = False
+variants = LOOPS
 
 
 def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:

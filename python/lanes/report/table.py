@@ -20,7 +20,7 @@ from lanes.explain import LEAST_S
 from lanes.laws import LAWS
 from lanes.measure import Split
 from lanes.stats import FEWEST, Interval, Verdict
-from lanes.types import BODIES, Closeup, Model, Outcome
+from lanes.types import BODIES, Closeup, Model, Outcome, Run
 from lanes.units import format_duration, format_rate, format_size
 
 _WIDEST = 500
@@ -175,7 +175,6 @@ def _splits(comparison: Comparison) -> Table:
         run, split = row.typical, row.split
         if run is None or split is None:
             continue
-        parts = (split.cpu_user_s, split.cpu_system_s, split.run_queue_s, split.gil_wait_s, split.blocked_s)
         table.add_row(
             *(row.model, row.body or ""),
             *(
@@ -183,15 +182,25 @@ def _splits(comparison: Comparison) -> Table:
                 for seconds in (run.startup_s, run.work_s, run.shutdown_s)
             ),
             f"{run.cores:.2f}",
-            *(_share(split, part) if run.work_s >= LEAST_S else "-" for part in parts),
+            *_shares(row, run, split),
             end_section=ends_family,
         )
     return table
 
 
-def _share(split: Split, part_s: float | None) -> str:
-    """A part of the workers' time; counters begin a moment before the work, so it may seem to be a little more."""
-    return "?" if part_s is None else f"{min(1.0, split.share(part_s)):.0%}"
+def _shares(row: Row, run: Run, split: Split) -> Iterator[str]:
+    """The parts of the workers' time. Their counters begin a moment before the work, so one may seem to be a little
+    more; that of a GIL is not applicable where there is none, and may be unknown where there is one."""
+    without_gil = row.family == "python" and run.counters is not None and not run.counters.gil
+    for part_s in (split.cpu_user_s, split.cpu_system_s, split.run_queue_s, split.gil_wait_s, split.blocked_s):
+        if run.work_s < LEAST_S:
+            yield "-"
+        elif part_s is None:
+            yield "?"
+        elif part_s is split.gil_wait_s and without_gil:
+            yield "n/a"
+        else:
+            yield f"{min(1.0, split.share(part_s)):.0%}"
 
 
 def _used(comparison: Comparison) -> Table:
