@@ -178,7 +178,7 @@ def _splits(comparison: Comparison) -> Table:
         table.add_row(
             *(row.model, row.body or ""),
             *(
-                f"{seconds * 1000:,.{1 if seconds < 1 else 0}f}"
+                f"{seconds * 1000:,.{1 if seconds < 0.1 else 0}f}"
                 for seconds in (run.startup_s, run.work_s, run.shutdown_s)
             ),
             f"{run.cores:.2f}",
