@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator
 
@@ -18,9 +17,7 @@ from lanes.units import format_duration
 
 def text(sweep: Sweep, width: int = 80) -> str:
     """The tables as plain text."""
-    shown = io.StringIO()
-    show(sweep, Console(file=shown, width=width, no_color=True, force_terminal=False, force_jupyter=False))
-    return shown.getvalue().rstrip("\n")
+    return table.as_text(lambda console: show(sweep, console), width)
 
 
 def show(sweep: Sweep, console: Console) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich import box
 from rich.console import Console
@@ -32,8 +32,23 @@ _SHOWN = 5
 
 def text(comparison: Comparison, width: int = 80) -> str:
     """The table as plain text."""
+    return as_text(lambda console: show(comparison, console), width)
+
+
+def as_text(print_to: Callable[[Console], None], width: int) -> str:
+    """What is printed, as plain text; what stands in brackets is text like any other."""
     shown = io.StringIO()
-    show(comparison, Console(file=shown, width=width, no_color=True, force_terminal=False, force_jupyter=False))
+    print_to(
+        Console(
+            file=shown,
+            width=width,
+            no_color=True,
+            markup=False,
+            emoji=False,
+            force_terminal=False,
+            force_jupyter=False,
+        )
+    )
     return shown.getvalue().rstrip("\n")
 
 
