@@ -7,7 +7,7 @@ import math
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 
 import pytest
@@ -471,3 +471,46 @@ def test_a_real_comparison_of_downloads_agrees_and_knows_how_busy_the_origin_was
     assert all(row.origin_busy is not None and 0.0 <= row.origin_busy < math.inf for row in result)
     assert [row.workers for row in result] == [1, 2, 2]
     assert len({span.process_id for row in result for run in row.runs for span in run.spans}) == 6
+
+
+def test_a_close_up_that_fails_leaves_what_was_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def take(workload: Workload, model: str, body: str | None, workers: int, kind: str, deadline_s: float) -> Run:
+        if kind == "closeup" and model == "threading":
+            raise sample.SampleError("the process of this sample was killed by SIGKILL")
+        return make_run(model, body, wall_s=1.0 if model == "serial" else 0.5, workers=workers)
+
+    monkeypatch.setattr(sample, "take", take)
+    result = lanes.compare(WORK, models="threading", bodies="python", rounds=6)
+    row = result["threading"]
+    assert (row.error, row.closeup_error) == (None, "the process of this sample was killed by SIGKILL")
+    assert row.verdict is not None
+    assert row.verdict.word == "faster"
+    assert result.ok
+    assert "threading/python: no close-up: the process of this sample was killed by SIGKILL" in str(result)
+
+
+@pytest.mark.parametrize("flaw", ["throttled", "failed"])
+def test_over_a_baseline_that_is_void_there_is_no_verdict(flaw: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def take(workload: Workload, model: str, body: str | None, workers: int, kind: str, deadline_s: float) -> Run:
+        failed = (Outcome("failed", error="X"),) * 2 if flaw == "failed" else (Outcome("ok"),) * 2
+        run = make_run(model, body, 1.0 if model == "serial" else 0.5, failed, workers=workers)
+        slow_s = 0.2 if flaw == "throttled" and model == "serial" else 0.0
+        return replace(run, counters=make_counters(make_usage(0.1), throttled_s=slow_s))
+
+    monkeypatch.setattr(sample, "take", take)
+    result = lanes.compare(WORK, models="native-epoll", bodies="python", rounds=6)
+    assert not result.baseline.is_sound
+    assert result["native-epoll"].speedup == 2.0
+    assert result["native-epoll"].verdict is None
+    assert "is fastest" not in str(result)
+    assert "No verdicts: serial/python, which all are compared with, is void." in str(result)
+
+
+def test_rounds_end_when_the_baseline_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def take(workload: Workload, model: str, body: str | None, workers: int, kind: str, deadline_s: float) -> Run:
+        if model == "serial":
+            raise sample.SampleError("it cannot")
+        return make_run(model, body, workers=workers)
+
+    monkeypatch.setattr(sample, "take", take)
+    assert lanes.compare(WORK, models="native-epoll", bodies="python", budget="60s").rounds == 1

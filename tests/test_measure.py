@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -385,7 +386,7 @@ def test_others_are_all_but_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_not_known_of_the_machine_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "ticks", lambda: None)
-    monkeypatch.setattr(measure, "throttling", lambda: None)
+    monkeypatch.setattr(measure, "throttlings", dict)
     monkeypatch.setattr(_core, "gil_handovers", lambda: None)
     counters = counted()
     assert (counters.others_s, counters.throttled_s, counters.handovers) == (None, None, None)
@@ -393,7 +394,7 @@ def test_what_is_not_known_of_the_machine_is_none(monkeypatch: pytest.MonkeyPatc
 
 def test_throttling_is_that_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = iter([Throttling(3, 1.5), Throttling(5, 1.75)])
-    monkeypatch.setattr(measure, "throttling", lambda: next(seen))
+    monkeypatch.setattr(measure, "throttlings", lambda: {Path("/group"): next(seen)})
     assert counted().throttled_s == 0.25
 
 
@@ -429,5 +430,35 @@ def test_nothing_is_left_open_or_watched_after_a_run_that_fails(monkeypatch: pyt
         assert meter.ledger is not None
         meter.ledger.look(True)
         raise KeyError
+    del meter  # with its ledger, which is a file
     assert left_since(before) == ""
-    assert watched == ([True, False] if interpreter.gil() else [False])
+    assert watched == ([True, False] if interpreter.gil() else [])
+
+
+# ---- several at once, and nested control groups
+
+
+def test_two_runs_at_once_both_have_their_waits_timed() -> None:
+    """Whoever ends first must not end the other's counting."""
+    seen: list[Run] = []
+    busy = lanes.compute("squares", tasks=4, task_size=2_000_000)
+    thread = threading.Thread(target=lambda: seen.append(lanes.run(busy, "threading", workers=4)))
+    thread.start()
+    while thread.is_alive():
+        lanes.run(lanes.wait(tasks=1, duration="1ms"), "serial")
+    thread.join()
+    (run,) = seen
+    split = split_of(run)
+    assert run.counters is not None
+    assert run.counters.gil_method is not None
+    assert split.share(split.gil_wait_s or 0.0) > 0.4, split
+    assert split.share(split.blocked_s) < 0.3, "what the counting missed would be blocked"
+
+
+def test_throttling_is_told_group_by_group() -> None:
+    """The group that has stood still for longest since the start of the machine need not be the one that does now."""
+    outer, inner = Path("/outer"), Path("/outer/inner")
+    before = measure._Conditions(None, {outer: Throttling(1000, 50.0), inner: Throttling(3, 1.0)})
+    after = measure._Conditions(None, {outer: Throttling(1000, 50.0), inner: Throttling(9, 3.0)})
+    assert measure._throttled_s(before, after) == pytest.approx(2.0)
+    assert measure._throttled_s(measure._Conditions(), after) is None
