@@ -26,7 +26,7 @@ from processes import holdings, in_a_thread, left_since
 MS = 10**6
 SECOND = 10**9
 RUNNERS = (*_core.MODELS, "worker-held", "worker-released")
-LEDGER = ("__new__", "look", "begin", "add", "tally", "entries")
+LEDGER = ("__new__", "attach", "fileno", "look", "begin", "add", "tally", "entries")
 ROUND = 12
 """Repetitions."""
 ROUNDS = 6
@@ -154,7 +154,9 @@ def keeps_a_ledger() -> None:
     with in_a_thread(ledger.look):
         pass
     ledger.add(1, 2)
-    assert (len(ledger.entries()), ledger.tally()) == (2, (1, 2))
+    other = _core.Ledger.attach(os.dup(ledger.fileno()))
+    other.add(1, 1)
+    assert (len(other.entries()), ledger.tally()) == (2, (2, 3))
     _core.watch_gil(False)  # gives back the descriptor that looking took
 
 
@@ -163,6 +165,13 @@ def ledger_refuses() -> None:
     refused(_core.Ledger)
     refused(_core.Ledger, 0)
     refused(_core.Ledger, "1")
+    refused(_core.Ledger.attach, "1")
+    for descriptor in (os.open(os.devnull, os.O_RDWR), -1):
+        with suppress(OSError):
+            _core.Ledger.attach(descriptor)
+            raise AssertionError(f"{descriptor} is no ledger's")
+        if descriptor >= 0:
+            os.close(descriptor)  # it was left to us
     refused(ledger.look, True, True)
     refused(ledger.add, 1)
     refused(ledger.add, 1, 2**63)
@@ -242,9 +251,10 @@ def cases(urls: Urls) -> dict[str, Case]:
         "records, refusing": Case({"Records.__getitem__"}, records_refuse),
         "native-fork, killed": Case({"run"}, killed),
         "a ledger": Case(
-            {f"Ledger.{name}" for name in ("__new__", "look", "begin", "add", "tally", "entries")}, keeps_a_ledger
+            {f"Ledger.{name}" for name in ("__new__", "fileno", "look", "begin", "add", "tally", "entries")},
+            keeps_a_ledger,
         ),
-        "a ledger, refusing": Case({"Ledger.__new__", "Ledger.look", "Ledger.add"}, ledger_refuses),
+        "a ledger, refusing": Case({"Ledger.__new__", "Ledger.attach", "Ledger.look", "Ledger.add"}, ledger_refuses),
         "the GIL, watched": Case({"watch_gil", "gil_handovers", "gil_wait_cost"}, watches),
     }
 

@@ -23,7 +23,7 @@ from lanes.value import UnpicklableError, Value
 from lanes.workloads.function import Function, label, workload
 
 PYTHON = models.FAMILIES["python"]
-PROCESSES = ("multiprocessing", "multiprocessing-pool", "futures-processes")
+PROCESSES = ("multiprocessing", "multiprocessing-pool", "futures-processes", "asyncio-processes")
 INSIDE = [name for name in PYTHON if name not in PROCESSES]
 NOT_AWAITING = [name for name in PYTHON if name not in ("serial", "asyncio")]
 

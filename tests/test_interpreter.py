@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -29,7 +30,8 @@ def test_one_that_nobody_has_touched() -> None:
     assert found["start_method"] in found["start_methods"]
     assert found["start_methods"][0] == ("forkserver" if sys.version_info >= (3, 14) else "fork")
     assert (found["dev_mode"], found["malloc"], found["watchers"]) == (False, None, [])
-    assert (found["gc_enabled"], found["gc_frozen"]) == (True, 0)
+    assert found["gc_enabled"] is True
+    assert found["gc_frozen"] == gc.get_freeze_count()  # from 3.12 on it may begin with some
     assert found["libcurl"].startswith(("7.", "8."))
 
 
