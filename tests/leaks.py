@@ -250,10 +250,7 @@ def cases(urls: Urls) -> dict[str, Case]:
         "a worker, abandoned": Case({"Worker.__new__", "Worker.run"}, abandoned),
         "records, refusing": Case({"Records.__getitem__"}, records_refuse),
         "native-fork, killed": Case({"run"}, killed),
-        "a ledger": Case(
-            {f"Ledger.{name}" for name in ("__new__", "fileno", "look", "begin", "add", "tally", "entries")},
-            keeps_a_ledger,
-        ),
+        "a ledger": Case({f"Ledger.{name}" for name in LEDGER}, keeps_a_ledger),
         "a ledger, refusing": Case({"Ledger.__new__", "Ledger.attach", "Ledger.look", "Ledger.add"}, ledger_refuses),
         "the GIL, watched": Case({"watch_gil", "gil_handovers", "gil_wait_cost"}, watches),
     }
