@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -288,7 +288,8 @@ def test_a_run_that_is_over_at_once_has_a_split(model: str) -> None:
     run = lanes.run(lanes.wait(tasks=1, duration=0), model, workers=1)
     split = split_of(run)
     assert split.workers == 1
-    assert split.adds_up, split
+    # A thread may queue for a processor before its only task, and that for much longer than this takes.
+    assert replace(split, run_queue_s=0.0).adds_up, split
 
 
 def test_who_worked_and_how_long_is_in_the_counters() -> None:
@@ -439,21 +440,33 @@ def test_nothing_is_left_open_or_watched_after_a_run_that_fails(monkeypatch: pyt
 # ---- several at once, and nested control groups
 
 
-def test_two_runs_at_once_both_have_their_waits_timed() -> None:
-    """Whoever ends first must not end the other's counting."""
+def waits_beside_others() -> Split:
+    """The split of four threads that take turns, while short runs come and go beside them."""
     seen: list[Run] = []
-    busy = lanes.compute("squares", tasks=4, task_size=2_000_000)
+    busy = lanes.compute("squares", tasks=200, task_size=60_000)  # so many that no thread begins late for long
     thread = threading.Thread(target=lambda: seen.append(lanes.run(busy, "threading", workers=4)))
     thread.start()
     while thread.is_alive():
         lanes.run(lanes.wait(tasks=1, duration="1ms"), "serial")
     thread.join()
     (run,) = seen
-    split = split_of(run)
     assert run.counters is not None
     assert run.counters.gil_method is not None
-    assert split.share(split.gil_wait_s or 0.0) > 0.4, split
-    assert split.share(split.blocked_s) < 0.3, "what the counting missed would be blocked"
+    return split_of(run)
+
+
+@pytest.mark.skipif(not interpreter.gil(), reason="there is no GIL to wait for")
+def test_two_runs_at_once_both_have_their_waits_timed() -> None:
+    """Whoever ends first must not end the other's counting: what that missed would always be blocked.
+
+    On a busy machine a thread may begin late, which is blocked as well; but not each time.
+    """
+    splits = []
+    for _ in range(5):
+        splits.append(waits_beside_others())
+        if splits[-1].share(splits[-1].gil_wait_s or 0.0) > 0.4 and splits[-1].share(splits[-1].blocked_s) < 0.3:
+            return
+    pytest.fail(f"no waits were timed to their end: {splits}")
 
 
 def test_throttling_is_told_group_by_group() -> None:
