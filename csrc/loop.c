@@ -3,7 +3,6 @@
 #include "clock.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -259,7 +258,12 @@ static bool fire_due(struct lanes_loop *loop)
     return fired;
 }
 
-static void arm(struct lanes_loop *loop)
+bool lanes_loop_is_due(const struct lanes_loop *loop)
+{
+    return loop->n_timers > 0 && loop->heap[1]->due <= lanes_clock_now();
+}
+
+void lanes_loop_arm(struct lanes_loop *loop)
 {
     struct itimerspec when = {0};
     int64_t due;
@@ -267,6 +271,8 @@ static void arm(struct lanes_loop *loop)
     if (loop->n_timers == 0 || loop->heap[1]->due >= loop->armed)
         return;
     due = loop->heap[1]->due;
+    if (due < 1) /* at once; to the kernel 0 would mean never */
+        due = 1;
     when.it_value.tv_sec = due / LANES_SECOND;
     when.it_value.tv_nsec = due % LANES_SECOND;
     timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
@@ -282,7 +288,7 @@ int lanes_loop_step(struct lanes_loop *loop, int timeout_ms)
     if (fire_due(loop))
         timeout_ms = 0;
     else
-        arm(loop);
+        lanes_loop_arm(loop);
     n = epoll_wait(loop->epoll_fd, events, EVENTS, timeout_ms);
     if (n < 0)
         return errno == EINTR ? 0 : -errno;

@@ -10,6 +10,7 @@
 #ifndef LANES_LOOP_H
 #define LANES_LOOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,5 +59,12 @@ void lanes_loop_clear_timer(struct lanes_loop *loop, struct lanes_timer *timer);
 /* Fire the timers that are due, then wait for at most timeout_ms, or not at all
  * if any was, and call back what became ready. Returns 0 or a negative errno. */
 int lanes_loop_step(struct lanes_loop *loop, int timeout_ms);
+
+/* For a caller that waits for epoll_fd by its own means: have it become
+ * readable when the next timer is due. */
+void lanes_loop_arm(struct lanes_loop *loop);
+
+/* Whether a timer is due, so that a step would not wait. */
+bool lanes_loop_is_due(const struct lanes_loop *loop);
 
 #endif

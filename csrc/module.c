@@ -1,23 +1,21 @@
 /* module.c - Python in, structs down, structs up, Python out.
  *
  * DESIGN. Only this file, download_module.c, which hands over a row, and the
- * files in python/ know Python. The GIL is released at two places: here around
- * a model's run, in worker_type.c around one task of a released body. Native
- * workers never attach to the interpreter: the calling thread attaches between
- * its waits, asks for signals, and makes objects when all is over.
+ * files in python/ know Python. The GIL is released at three places: here around
+ * a model's run, in flight_type.c around each part of one that is stepped, in
+ * worker_type.c around one task of a released body. Native workers never attach
+ * to the interpreter: the calling thread attaches between its waits, asks for
+ * signals, and makes objects when all is over.
  */
 #include "python/binding.h"
 
 #include "clock.h"
 #include "lockwait.h"
-#include "model.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-
-#define WORKERS_MAX 1000000
 
 static const struct lanes_model *const models[] = {
     &lanes_model_serial,
@@ -74,8 +72,8 @@ const struct lanes_workload *lanes_row_find(struct lanes_state *state,
     return NULL;
 }
 
-static const struct lanes_model *find_model(struct lanes_state *state,
-                                            const char *name)
+const struct lanes_model *lanes_model_find(struct lanes_state *state,
+                                           const char *name)
 {
     for (size_t n = 0; n < COUNT(models); n++)
         if (strcmp(models[n]->name, name) == 0)
@@ -86,7 +84,7 @@ static const struct lanes_model *find_model(struct lanes_state *state,
     return NULL;
 }
 
-/* ---- run(): all tasks on one model ---- */
+/* ---- all tasks on one model ---- */
 
 static int run_model(const struct lanes_model *model, struct lanes_batch *batch)
 {
@@ -98,19 +96,10 @@ static int run_model(const struct lanes_model *model, struct lanes_batch *batch)
     batch->keep_going = lanes_python_attach_and_ask;
     batch->ctx = &saved;
     saved = PyEval_SaveThread();
-    rc = model->run(batch);
+    rc = lanes_model_run(model, batch);
     PyEval_RestoreThread(saved);
     lanes_native_leave(model->forks);
     return rc;
-}
-
-static int parse_tasks(PyObject *tasks, struct lanes_batch *batch)
-{
-    for (size_t n = 0; n < batch->n_tasks; n++)
-        if (lanes_input_parse(PyTuple_GET_ITEM(tasks, (Py_ssize_t)n),
-                              batch->workload, &batch->tasks[n].input) < 0)
-            return -1;
-    return 0;
 }
 
 PyDoc_STRVAR(run_doc,
@@ -118,75 +107,36 @@ PyDoc_STRVAR(run_doc,
              "/)\n--\n\n"
              "Run all tasks on one native model, with the GIL released.");
 
-/* What Python asked for, found or borrowed. */
-struct order {
-    const struct lanes_model *model;
-    const struct lanes_workload *workload;
-    PyObject *tasks; /* owned: a tuple, which keeps the texts alive */
-    long workers;
-    PyObject *ledger, *warm_up;
-};
-
-static PyObject *run_order(struct lanes_state *state, const struct order *order)
-{
-    struct lanes_input warm_up;
-    struct lanes_records *records;
-    int rc;
-
-    records = lanes_records_make(state, PyTuple_GET_SIZE(order->tasks),
-                                 order->workload, order->workers);
-    if (records == NULL)
-        return NULL;
-    if (parse_tasks(order->tasks, &records->batch) < 0)
-        goto fail;
-    if (order->warm_up != Py_None) {
-        if (lanes_input_parse(order->warm_up, order->workload, &warm_up) < 0)
-            goto fail;
-        records->batch.warm_up = &warm_up;
-    }
-    if (order->ledger != Py_None)
-        records->batch.ledger =
-            &((struct lanes_ledger_object *)order->ledger)->ledger;
-    rc = run_model(order->model, &records->batch);
-    if (rc < 0) {
-        lanes_error_raise(order->model->name, rc);
-        goto fail;
-    }
-    lanes_batch_finish(&records->batch);
-    return (PyObject *)records;
-
-fail:
-    Py_DECREF(records);
-    return NULL;
-}
-
 static PyObject *run(PyObject *module, PyObject *args)
 {
-    struct lanes_state *state = state_of(module);
-    struct order order = {.ledger = Py_None, .warm_up = Py_None};
-    const char *model, *workload;
+    struct lanes_order order;
     PyObject *records;
+    int rc;
 
-    if (!PyArg_ParseTuple(args, "ssOl|OO:run", &model, &workload, &order.tasks,
-                          &order.workers, &order.ledger, &order.warm_up))
+    if (lanes_order_take(&order, state_of(module), args, "ssOl|OO:run") < 0)
         return NULL;
-    if (order.ledger != Py_None &&
-        !Py_IS_TYPE(order.ledger, state->ledger_type))
-        return PyErr_Format(PyExc_TypeError, "ledger must be a Ledger or None");
-    order.model = find_model(state, model);
-    order.workload = order.model ? lanes_row_find(state, workload) : NULL;
-    if (order.workload == NULL)
-        return NULL;
-    if (order.workers < 1 || order.workers > WORKERS_MAX)
-        return PyErr_Format(PyExc_ValueError,
-                            "workers must be from 1 to %d, not %ld",
-                            WORKERS_MAX, order.workers);
-    order.tasks = PySequence_Tuple(order.tasks);
-    if (order.tasks == NULL)
-        return NULL;
-    records = run_order(state, &order);
-    Py_DECREF(order.tasks);
+    rc = run_model(order.model, &order.records->batch);
+    records = lanes_order_finish(&order, rc);
+    lanes_order_drop(&order);
     return records;
+}
+
+PyDoc_STRVAR(begin_doc,
+             "begin(model, workload, tasks, workers, ledger=None, "
+             "warm_up=None, /)\n--\n\n"
+             "Start to run all tasks on one native model, and return at once.");
+
+static PyObject *begin(PyObject *module, PyObject *args)
+{
+    struct lanes_state *state = state_of(module);
+    struct lanes_order order;
+    PyObject *flight;
+
+    if (lanes_order_take(&order, state, args, "ssOl|OO:begin") < 0)
+        return NULL;
+    flight = lanes_flight_begin(state, &order);
+    lanes_order_drop(&order);
+    return flight;
 }
 
 /* ---- the rest of the module ---- */
@@ -246,6 +196,7 @@ static PyObject *die_with_parent(PyObject *module, PyObject *unused)
 
 static PyMethodDef methods[] = {
     {"run", run, METH_VARARGS, run_doc},
+    {"begin", begin, METH_VARARGS, begin_doc},
     {"here", here, METH_NOARGS,
      "here()\n--\n\nProcess, thread, processor, time and CPU time."},
     {"load", load, METH_O,
@@ -324,6 +275,8 @@ static int exec_module(PyObject *module)
         return -1;
     if (add_type(module, &lanes_ledger_spec, &state->ledger_type) < 0)
         return -1;
+    if (add_type(module, &lanes_flight_spec, &state->flight_type) < 0)
+        return -1;
     if (add_statuses(state) < 0)
         return -1;
     return add_registries(module, state);
@@ -336,6 +289,7 @@ static int traverse_module(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->records_type);
     Py_VISIT(state->worker_type);
     Py_VISIT(state->ledger_type);
+    Py_VISIT(state->flight_type);
     Py_VISIT(state->model_names);
     Py_VISIT(state->workload_names);
     for (int n = 0; n < LANES_STATUSES; n++)
@@ -350,6 +304,7 @@ static int clear_module(PyObject *module)
     Py_CLEAR(state->records_type);
     Py_CLEAR(state->worker_type);
     Py_CLEAR(state->ledger_type);
+    Py_CLEAR(state->flight_type);
     Py_CLEAR(state->model_names);
     Py_CLEAR(state->workload_names);
     for (int n = 0; n < LANES_STATUSES; n++)

@@ -5,6 +5,9 @@
  * within the callback that emptied it, so the stack stays flat however fast
  * tasks land. Work that never waits gains nothing from a loop and runs as in
  * serial, which is what the table then shows.
+ *
+ * A blocking run waits in its own loop, where each turn waits; one that is
+ * stepped takes the same turns without waiting, and lends the loop's descriptor.
  */
 #include "clock.h"
 #include "ledger.h"
@@ -14,25 +17,32 @@
 #include "workload.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define TURNS 16 /* in one step: the caller has other things to do */
+
 struct sky {
-    struct lanes_flight flight; /* first: what the workload sees of us */
+    struct lanes_run run;       /* first: what the caller sees of us */
+    struct lanes_flight flight; /* what the workload sees of us */
     struct lanes_worker worker;
     struct lanes_loop loop;
+    struct lanes_entry *entry; /* borrowed: of the ledger; NULL until warm */
     struct lanes_task **tasks; /* owned array: by place */
     size_t *empty;             /* owned: places to be filled */
     size_t n_empty;
     size_t n_under_way;
     size_t from;                  /* where to look for the next free task */
+    bool is_warm;                 /* the warm-ups, if any, have landed */
     struct lanes_task *warm_ups;  /* owned array */
     struct lanes_failure failure; /* of the warm-ups: nobody reads it */
 };
 
 static void landed(struct lanes_flight *flight, size_t place)
 {
-    struct sky *sky = (struct sky *)flight;
+    struct sky *sky =
+        (struct sky *)((char *)flight - offsetof(struct sky, flight));
 
     lanes_worker_end(&sky->worker, sky->tasks[place]);
     sky->tasks[place] = NULL;
@@ -40,44 +50,33 @@ static void landed(struct lanes_flight *flight, size_t place)
     sky->n_under_way--;
 }
 
+static void start(struct sky *sky, struct lanes_task *task)
+{
+    size_t place = sky->empty[--sky->n_empty];
+
+    sky->tasks[place] = task;
+    sky->n_under_way++;
+    sky->run.batch->workload->evented->start(&sky->flight, place, task);
+}
+
 static void fill(struct sky *sky)
 {
-    struct lanes_batch *batch = sky->worker.batch;
-
     while (sky->n_empty > 0) {
         size_t place = sky->empty[sky->n_empty - 1];
         struct lanes_task *task =
-            lanes_batch_claim(batch, (int)place, &sky->from);
+            lanes_batch_claim(sky->run.batch, (int)place, &sky->from);
 
         if (task == NULL)
             return;
-        sky->n_empty--;
-        sky->tasks[place] = task;
-        sky->n_under_way++;
         lanes_worker_begin(&sky->worker, task);
-        batch->workload->evented->start(&sky->flight, place, task);
+        start(sky, task);
     }
-}
-
-static int land_all(struct sky *sky, bool refill)
-{
-    int rc = 0;
-
-    while (rc == 0 && sky->n_under_way > 0 &&
-           !lanes_worker_stopping(&sky->worker)) {
-        rc = lanes_loop_step(&sky->loop, LANES_SLICE_MS);
-        if (rc == 0)
-            rc = sky->flight.error;
-        if (refill)
-            fill(sky);
-    }
-    return rc;
 }
 
 /* The same task in every place that will be filled, off the record. */
 static int warm_up(struct sky *sky)
 {
-    const struct lanes_batch *batch = sky->worker.batch;
+    const struct lanes_batch *batch = sky->run.batch;
     size_t n = sky->flight.n_places;
 
     if (batch->warm_up == NULL)
@@ -90,80 +89,154 @@ static int warm_up(struct sky *sky)
         return -ENOMEM;
     memset(sky->warm_ups, 0, n * sizeof(*sky->warm_ups));
     while (n-- > 0) {
-        size_t place = sky->empty[--sky->n_empty];
-        struct lanes_task *task = &sky->warm_ups[n];
-
-        task->input = *batch->warm_up;
-        task->failure = &sky->failure;
-        sky->tasks[place] = task;
-        sky->n_under_way++;
-        batch->workload->evented->start(&sky->flight, place, task);
+        sky->warm_ups[n].input = *batch->warm_up;
+        sky->warm_ups[n].failure = &sky->failure;
+        start(sky, &sky->warm_ups[n]);
     }
-    return land_all(sky, false);
+    return 0;
 }
 
-static int fly(struct sky *sky)
+/* The work begins when all warm-ups have landed. */
+static void go_on(struct sky *sky)
 {
-    const struct lanes_evented *evented = sky->worker.batch->workload->evented;
-    struct lanes_entry *entry;
-    int rc;
-
-    rc = evented->open(&sky->flight);
-    if (rc < 0)
-        return rc;
-    rc = warm_up(sky);
-    entry = lanes_ledger_enter(sky->worker.batch->ledger);
-    if (rc == 0) {
+    if (!sky->is_warm && sky->n_under_way == 0) {
+        sky->is_warm = true;
+        sky->entry = lanes_ledger_enter(sky->run.batch->ledger);
+    }
+    if (sky->is_warm)
         fill(sky);
-        rc = land_all(sky, true);
-    }
-    lanes_entry_look(entry);
-    evented->close(&sky->flight);
-    return rc;
 }
 
-static int take_off(struct lanes_batch *batch)
+static void turn(struct sky *sky, int timeout_ms)
 {
+    int rc = lanes_loop_step(&sky->loop, timeout_ms);
+
+    if (rc == 0)
+        rc = sky->flight.error;
+    if (rc == 0)
+        go_on(sky);
+    else
+        lanes_batch_stop(sky->run.batch, rc);
+}
+
+static bool is_over(const struct sky *sky)
+{
+    return sky->n_under_way == 0 || lanes_batch_stopped(sky->run.batch);
+}
+
+/* ---- the contract ---- */
+
+static void free_sky(struct sky *sky)
+{
+    free(sky->warm_ups);
+    free(sky->empty);
+    free(sky->tasks);
+    free(sky);
+}
+
+static struct sky *make_sky(struct lanes_batch *batch)
+{
+    struct sky *sky = calloc(1, sizeof(*sky));
     size_t n = batch->n_workers;
-    struct sky sky = {
-        .flight = {.loop = &sky.loop, .n_places = n, .landed = landed},
-        .tasks = calloc(n, sizeof(struct lanes_task *)),
-        .empty = calloc(n, sizeof(size_t)),
-    };
+
+    if (sky == NULL)
+        return NULL;
+    sky->run.batch = batch;
+    sky->flight.loop = &sky->loop;
+    sky->flight.n_places = n;
+    sky->flight.landed = landed;
+    sky->tasks = calloc(n, sizeof(struct lanes_task *));
+    sky->empty = calloc(n, sizeof(size_t));
+    if (sky->tasks == NULL || sky->empty == NULL) {
+        free_sky(sky);
+        return NULL;
+    }
+    while (sky->n_empty < n) { /* the last is filled first: place 0 */
+        sky->empty[sky->n_empty] = n - 1 - sky->n_empty;
+        sky->n_empty++;
+    }
+    return sky;
+}
+
+static struct lanes_run *begin(struct lanes_batch *batch)
+{
+    struct sky *sky = make_sky(batch);
     int rc = -ENOMEM;
 
-    if (sky.tasks == NULL || sky.empty == NULL)
-        goto free_places;
-    while (sky.n_empty < n) { /* the last is filled first: place 0 */
-        sky.empty[sky.n_empty] = n - 1 - sky.n_empty;
-        sky.n_empty++;
-    }
-    rc = lanes_loop_open(&sky.loop);
+    if (sky == NULL)
+        goto stop;
+    rc = lanes_loop_open(&sky->loop);
     if (rc < 0)
-        goto free_places;
-    lanes_worker_init(&sky.worker, batch, 0, true);
-    rc = fly(&sky);
-    lanes_loop_close(&sky.loop);
-    free(sky.warm_ups);
-free_places:
-    free(sky.empty);
-    free(sky.tasks);
-    return rc;
+        goto free_sky;
+    sky->run.fd = sky->loop.epoll_fd;
+    lanes_worker_init(&sky->worker, batch, 0, true);
+    rc = batch->workload->evented->open(&sky->flight);
+    if (rc < 0)
+        goto close_loop;
+    rc = warm_up(sky);
+    if (rc < 0)
+        goto close_flight;
+    go_on(sky);
+    return &sky->run;
+
+close_flight:
+    batch->workload->evented->close(&sky->flight);
+close_loop:
+    lanes_loop_close(&sky->loop);
+free_sky:
+    free_sky(sky);
+stop:
+    lanes_batch_stop(batch, rc);
+    return NULL;
+}
+
+static bool step(struct lanes_run *run)
+{
+    struct sky *sky = (struct sky *)run;
+    int left = TURNS;
+
+    do
+        turn(sky, 0);
+    while (!is_over(sky) && --left > 0 && lanes_loop_is_due(&sky->loop));
+    lanes_loop_arm(&sky->loop);
+    return is_over(sky);
+}
+
+static int end(struct lanes_run *run)
+{
+    struct sky *sky = (struct sky *)run;
+    struct lanes_batch *batch = run->batch;
+
+    if (!is_over(sky))
+        lanes_batch_stop(batch, -ECANCELED);
+    lanes_entry_look(sky->entry);
+    batch->workload->evented->close(&sky->flight);
+    lanes_loop_close(&sky->loop);
+    free_sky(sky);
+    return lanes_batch_stopped(batch);
 }
 
 static int run(struct lanes_batch *batch)
 {
-    int rc;
+    struct lanes_run *begun;
+    struct sky *sky;
 
     if (batch->workload->evented == NULL)
         return lanes_model_serial.run(batch);
-    rc = take_off(batch);
-    if (rc < 0)
-        lanes_batch_stop(batch, rc);
-    return lanes_batch_stopped(batch);
+    begun = begin(batch);
+    if (begun == NULL)
+        return lanes_batch_stopped(batch);
+    sky = (struct sky *)begun;
+    while (!is_over(sky) && !lanes_worker_stopping(&sky->worker))
+        turn(sky, LANES_SLICE_MS);
+    return end(begun);
 }
 
 const struct lanes_model lanes_model_epoll = {
     .name = "native-epoll",
+    .on_caller = true,
     .run = run,
+    .begin = begin,
+    .step = step,
+    .end = end,
 };

@@ -20,9 +20,10 @@ struct member {
 /* On the heap: when the interpreter ends, it may end the calling thread within
  * keep_going(), and the stack with it, while workers still work. */
 struct crew {
-    struct lanes_batch *batch; /* borrowed */
-    _Atomic size_t busy;       /* shared: workers that have not ended */
-    int done_fd;               /* owned: readable once none is busy */
+    struct lanes_run run; /* first: what the caller sees of us; its descriptor
+                           * is readable once none is busy */
+    _Atomic size_t busy;  /* shared: workers that have not ended */
+    size_t n_started;
     struct member members[];
 };
 
@@ -35,9 +36,9 @@ static void *member_main(void *arg)
 
     snprintf(name, sizeof(name), "pthreads/%d", member->index);
     pthread_setname_np(pthread_self(), name);
-    lanes_worker_main(crew->batch, member->index, false);
+    lanes_worker_main(crew->run.batch, member->index, false);
     if (atomic_fetch_sub(&crew->busy, 1) == 1)
-        (void)!write(crew->done_fd, &one, sizeof(one));
+        (void)!write(crew->run.fd, &one, sizeof(one));
     return NULL;
 }
 
@@ -54,56 +55,73 @@ static int start(struct member *member)
     return -rc;
 }
 
-static void muster(struct crew *crew)
+static int muster(struct crew *crew, size_t n_workers)
 {
-    struct lanes_batch *batch = crew->batch;
-    struct pollfd done = {.fd = crew->done_fd, .events = POLLIN};
-    size_t started = 0;
     int rc = 0;
 
-    while (started < batch->n_workers && rc == 0) {
-        crew->members[started].crew = crew;
-        crew->members[started].index = (int)started;
-        rc = start(&crew->members[started]);
+    while (crew->n_started < n_workers && rc == 0) {
+        struct member *member = &crew->members[crew->n_started];
+
+        member->crew = crew;
+        member->index = (int)crew->n_started;
+        rc = start(member);
         if (rc == 0)
-            started++;
+            crew->n_started++;
     }
-    if (rc < 0) {
-        lanes_batch_stop(batch, rc);
-        atomic_fetch_sub(&crew->busy, batch->n_workers - started);
-    }
-    while (atomic_load(&crew->busy) > 0 &&
-           lanes_batch_pause(batch, &done, 1, LANES_SLICE_MS) == 0)
-        continue;
-    while (started-- > 0)
-        pthread_join(crew->members[started].thread, NULL);
+    return rc;
 }
 
-static int run(struct lanes_batch *batch)
+static bool step(struct lanes_run *run)
 {
-    struct crew *crew;
+    return atomic_load(&((struct crew *)run)->busy) == 0;
+}
 
-    crew =
-        calloc(1, sizeof(*crew) + batch->n_workers * sizeof(crew->members[0]));
-    if (crew == NULL) {
-        lanes_batch_stop(batch, -ENOMEM);
-        return -ENOMEM;
-    }
-    crew->batch = batch;
-    crew->busy = batch->n_workers;
-    crew->done_fd = eventfd(0, EFD_CLOEXEC);
-    if (crew->done_fd < 0) {
-        lanes_batch_stop(batch, -errno);
-        goto free_crew;
-    }
-    muster(crew);
-    close(crew->done_fd);
-free_crew:
+static int end(struct lanes_run *run)
+{
+    struct crew *crew = (struct crew *)run;
+    struct lanes_batch *batch = run->batch;
+
+    if (!step(run))
+        lanes_batch_stop(batch, -ECANCELED);
+    while (crew->n_started > 0)
+        pthread_join(crew->members[--crew->n_started].thread, NULL);
+    close(run->fd);
     free(crew);
     return lanes_batch_stopped(batch);
 }
 
+static struct lanes_run *begin(struct lanes_batch *batch)
+{
+    struct crew *crew;
+    int rc = -ENOMEM;
+
+    crew =
+        calloc(1, sizeof(*crew) + batch->n_workers * sizeof(crew->members[0]));
+    if (crew == NULL)
+        goto stop;
+    crew->run.batch = batch;
+    crew->run.fd = eventfd(0, EFD_CLOEXEC);
+    rc = -errno;
+    if (crew->run.fd < 0)
+        goto free_crew;
+    crew->busy = batch->n_workers;
+    rc = muster(crew, batch->n_workers);
+    if (rc == 0)
+        return &crew->run;
+    lanes_batch_stop(batch, rc);
+    end(&crew->run);
+    return NULL;
+
+free_crew:
+    free(crew);
+stop:
+    lanes_batch_stop(batch, rc);
+    return NULL;
+}
+
 const struct lanes_model lanes_model_pthreads = {
     .name = "native-pthreads",
-    .run = run,
+    .begin = begin,
+    .step = step,
+    .end = end,
 };

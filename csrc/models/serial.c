@@ -10,5 +10,6 @@ static int run(struct lanes_batch *batch)
 
 const struct lanes_model lanes_model_serial = {
     .name = "native-serial",
+    .on_caller = true,
     .run = run,
 };

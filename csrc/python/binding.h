@@ -9,6 +9,7 @@
 #include <Python.h>
 
 #include "ledger.h"
+#include "model.h"
 #include "worker.h"
 #include "workload.h"
 
@@ -19,6 +20,7 @@ struct lanes_state {
     PyTypeObject *records_type;                         /* owned */
     PyTypeObject *worker_type;                          /* owned */
     PyTypeObject *ledger_type;                          /* owned */
+    PyTypeObject *flight_type;                          /* owned */
     PyObject *model_names;                              /* owned: a tuple */
     PyObject *workload_names;                           /* owned: a tuple */
     const struct lanes_workload *workloads[LANES_ROWS]; /* once found */
@@ -30,6 +32,7 @@ struct lanes_records {
     PyObject_HEAD
     struct lanes_batch batch; /* owned once open */
     bool is_open;
+    struct lanes_input warm_up; /* what the batch borrows, if it has one */
 };
 
 /* What the workers of a run have used. */
@@ -38,12 +41,26 @@ struct lanes_ledger_object {
     struct lanes_ledger ledger; /* owned */
 };
 
+/* What Python asked for: a model, and a batch ready to run on it. */
+struct lanes_order {
+    const struct lanes_model *model;
+    struct lanes_records *records; /* owned: with the batch */
+    PyObject *tasks;               /* owned: a tuple that keeps their texts */
+    PyObject *warm_up;             /* owned: keeps its text, too; or None */
+    PyObject *ledger;              /* owned: or None */
+};
+
 extern PyType_Spec lanes_records_spec;
 extern PyType_Spec lanes_worker_spec;
 extern PyType_Spec lanes_ledger_spec;
+extern PyType_Spec lanes_flight_spec;
 
 /* The one place where an error of the engine becomes an exception. */
 void lanes_error_raise(const char *who, int rc);
+
+/* The model of this name; NULL with an exception. */
+const struct lanes_model *lanes_model_find(struct lanes_state *state,
+                                           const char *name);
 
 /* The workload of this name, its library loaded; NULL with an exception. */
 const struct lanes_workload *lanes_row_find(struct lanes_state *state,
@@ -76,6 +93,20 @@ struct lanes_records *lanes_records_make(struct lanes_state *state,
                                          Py_ssize_t n_tasks,
                                          const struct lanes_workload *workload,
                                          long workers);
+
+/* Read the arguments of a function, whose name the format ends with. Returns 0,
+ * or -1 with an exception; an order taken must be dropped. */
+int lanes_order_take(struct lanes_order *order, struct lanes_state *state,
+                     PyObject *args, const char *format);
+void lanes_order_drop(struct lanes_order *order);
+
+/* It has run: the records, for the caller to own; or NULL with the exception
+ * that this reason stands for. */
+PyObject *lanes_order_finish(struct lanes_order *order, int rc);
+
+/* A Flight on its way; it takes over the order. NULL with an exception. */
+PyObject *lanes_flight_begin(struct lanes_state *state,
+                             struct lanes_order *order);
 
 /* keep_going for a caller that holds the GIL, and for one that released it and
  * whose thread state ctx points to. */
