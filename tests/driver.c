@@ -203,6 +203,39 @@ static void check_span(const struct lanes_batch *batch, size_t n)
           n);
 }
 
+/* ---- the two ways through a run ---- */
+
+/* As a loop would: it waits for the descriptor and for nothing else. */
+static int step_through(const struct lanes_model *model,
+                        struct lanes_batch *batch)
+{
+    const int64_t began = lanes_clock_now();
+    struct lanes_run *run = model->begin(batch);
+    struct pollfd due = {.events = POLLIN};
+    size_t n_steps = 1;
+
+    if (run == NULL)
+        return lanes_batch_stopped(batch);
+    due.fd = run->fd;
+    while (!model->step(run)) {
+        CHECK(poll(&due, 1, 10000) == 1, "%s: nobody is told", model->name);
+        n_steps++;
+    }
+    /* Woken for a reason each time: by workers that end, by what lands. */
+    CHECK(n_steps <= 30 * (N_TASKS + batch->n_workers), "%s: %zu steps in %ld",
+          model->name, n_steps, (long)(lanes_clock_now() - began));
+    return model->end(run);
+}
+
+/* Through a run in either way, where there are two. */
+static int go(const struct lanes_model *model, struct lanes_batch *batch,
+              bool stepped)
+{
+    return stepped && lanes_model_can_begin(model, batch->workload)
+               ? step_through(model, batch)
+               : lanes_model_run(model, batch);
+}
+
 static bool stop_soon(void *ctx)
 {
     int64_t *until = ctx;
@@ -245,7 +278,8 @@ static void check_entries(const struct lanes_ledger *ledger, size_t n_workers)
 }
 
 static void check_cell(const struct lanes_model *model, const struct cell *cell,
-                       size_t n_workers, const struct lanes_batch *serial)
+                       size_t n_workers, bool stepped,
+                       const struct lanes_batch *serial)
 {
     struct lanes_batch batch;
     struct lanes_ledger ledger;
@@ -257,7 +291,7 @@ static void check_cell(const struct lanes_model *model, const struct cell *cell,
     fill(&batch, cell->text, cell->a, cell->b, cell->c);
     if (n_workers > 1)
         batch.warm_up = &batch.tasks[0].input;
-    rc = model->run(&batch);
+    rc = go(model, &batch, stepped);
     CHECK(rc == 0, "%s/%s: %d", model->name, cell->workload->name, rc);
     check_entries(&ledger, n_workers);
     lanes_ledger_close(&ledger);
@@ -276,33 +310,33 @@ static void check_cell(const struct lanes_model *model, const struct cell *cell,
     lanes_batch_close(&batch);
 }
 
-static void check_grid(void)
+static void check_grid(bool stepped)
 {
     for (size_t c = 0; c < COUNT(cells); c++) {
         struct lanes_batch serial;
 
         open_batch(&serial, cells[c].workload, 1);
         fill(&serial, cells[c].text, cells[c].a, cells[c].b, cells[c].c);
-        CHECK(lanes_model_serial.run(&serial) == 0, "serial");
+        CHECK(lanes_model_run(&lanes_model_serial, &serial) == 0, "serial");
         for (size_t m = 0; m < COUNT(models); m++)
             for (size_t workers = 1; workers <= 16; workers *= 4)
-                check_cell(models[m], &cells[c], workers, &serial);
+                check_cell(models[m], &cells[c], workers, stepped, &serial);
         lanes_batch_close(&serial);
     }
 }
 
+static const struct cell endless[] = {
+    {&lanes_workload_wait, "", 3600 * LANES_SECOND, 0, 0},
+    {&lanes_workload_compute, "primes", INT64_C(1) << 60,
+     (INT64_C(1) << 60) + 1000, 0},
+    {&lanes_workload_compute, "squares", 0, INT64_C(1) << 60, 0},
+    {&lanes_workload_compute, "mandelbrot", 0, N_TASKS, 65536},
+    {&lanes_workload_download, "", LANES_SECOND, 3600 * LANES_SECOND, 0},
+};
+
 /* Whatever they are doing, all models stop when asked to. */
 static void check_stop(int port)
 {
-    static const struct cell endless[] = {
-        {&lanes_workload_wait, "", 3600 * LANES_SECOND, 0, 0},
-        {&lanes_workload_compute, "primes", INT64_C(1) << 60,
-         (INT64_C(1) << 60) + 1000, 0},
-        {&lanes_workload_compute, "squares", 0, INT64_C(1) << 60, 0},
-        {&lanes_workload_compute, "mandelbrot", 0, N_TASKS, 65536},
-        {&lanes_workload_download, "", LANES_SECOND, 3600 * LANES_SECOND, 0},
-    };
-
     point_urls(port, "stall");
     for (size_t m = 0; m < COUNT(models); m++) {
         for (size_t c = 0; c < COUNT(endless); c++) {
@@ -315,7 +349,7 @@ static void check_stop(int port)
                  endless[c].c);
             batch.keep_going = stop_soon;
             batch.ctx = &until;
-            rc = models[m]->run(&batch);
+            rc = lanes_model_run(models[m], &batch);
             CHECK(rc == -EINTR, "%s: %d", models[m]->name, rc);
             CHECK(lanes_clock_now() - until < PROMPT, "%s/%s is late",
                   models[m]->name, endless[c].workload->name);
@@ -325,8 +359,44 @@ static void check_stop(int port)
     point_urls(port, NULL);
 }
 
+/* A run that is ended half-way, at once or after some steps, stops as soon. */
+static void check_end(int port)
+{
+    point_urls(port, "stall");
+    for (size_t m = 0; m < COUNT(models); m++) {
+        for (size_t c = 0; c < 2 * COUNT(endless); c++) {
+            const struct cell *cell = &endless[c / 2];
+            const struct lanes_model *model = models[m];
+            struct pollfd due = {.events = POLLIN};
+            struct lanes_batch batch;
+            struct lanes_run *run;
+            int64_t until;
+
+            if (!lanes_model_can_begin(model, cell->workload))
+                continue;
+            open_batch(&batch, cell->workload, 3);
+            fill(&batch, cell->text, cell->a, cell->b, cell->c);
+            run = model->begin(&batch);
+            CHECK(run != NULL, "%s", model->name);
+            due.fd = run->fd;
+            until = lanes_clock_now() + (int64_t)(c % 2) * 50 * LANES_MS;
+            while (lanes_clock_now() < until) {
+                CHECK(!model->step(run), "%s is over", model->name);
+                poll(&due, 1, 10);
+            }
+            CHECK(model->end(run) == -ECANCELED, "%s: %d", model->name,
+                  lanes_batch_stopped(&batch));
+            CHECK(lanes_clock_now() - until < PROMPT, "%s/%s is late",
+                  model->name, cell->workload->name);
+            lanes_batch_close(&batch);
+        }
+    }
+    CHECK(waitpid(-1, NULL, WNOHANG) <= 0, "a zombie is left");
+    point_urls(port, NULL);
+}
+
 /* Silence past the read time-out is an outcome, and the others go on. */
-static void check_silence(int port)
+static void check_silence(int port, bool stepped)
 {
     for (size_t m = 0; m < COUNT(models); m++) {
         struct lanes_batch batch;
@@ -334,7 +404,7 @@ static void check_silence(int port)
         snprintf(urls[1], sizeof(urls[1]), "http://127.0.0.1:%d/stall", port);
         open_batch(&batch, &lanes_workload_download, 3);
         fill(&batch, "", LANES_SECOND, 300 * LANES_MS, 0);
-        CHECK(models[m]->run(&batch) == 0, "%s", models[m]->name);
+        CHECK(go(models[m], &batch, stepped) == 0, "%s", models[m]->name);
         for (size_t n = 0; n < N_TASKS; n++)
             CHECK(batch.tasks[n].status == (n == 1 ? LANES_FAILED : LANES_OK),
                   "%s task %zu", models[m]->name, n);
@@ -346,7 +416,7 @@ static void check_silence(int port)
 }
 
 /* A killed child costs its own task and no other. */
-static void check_killed(int harm, int how)
+static void check_killed(int harm, int how, bool stepped)
 {
     struct lanes_batch batch;
 
@@ -358,7 +428,7 @@ static void check_killed(int harm, int how)
         batch.tasks[n].input.args[0] = harm;
         batch.tasks[n].input.args[1] = how;
     }
-    CHECK(lanes_model_fork.run(&batch) == 0, "signal %d", how);
+    CHECK(go(&lanes_model_fork, &batch, stepped) == 0, "signal %d", how);
     for (size_t n = 0; n < N_TASKS; n++) {
         bool hit = n >= 3 && n < 6;
 
@@ -370,7 +440,7 @@ static void check_killed(int harm, int how)
     lanes_batch_close(&batch);
 }
 
-static void check_failing_open(void)
+static void check_failing_open(bool stepped)
 {
     for (size_t m = 0; m < COUNT(models); m++) {
         struct lanes_batch batch;
@@ -378,7 +448,7 @@ static void check_failing_open(void)
 
         open_batch(&batch, &mortal, 2);
         batch.tasks[0].input.args[0] = IDLE_FAIL;
-        rc = models[m]->run(&batch);
+        rc = go(models[m], &batch, stepped);
         CHECK(rc == -EMFILE, "%s: %d", models[m]->name, rc);
         lanes_batch_close(&batch);
     }
@@ -665,14 +735,17 @@ int main(void)
     check_fairness();
     check_lock_wait();
     check_ledger();
-    check_grid();
-    check_silence(port);
+    for (int stepped = 0; stepped < 2; stepped++) {
+        check_grid(stepped);
+        check_silence(port, stepped);
+        check_failing_open(stepped);
+        check_killed(RAISE, SIGKILL, stepped);
+        check_killed(RAISE, SIGTERM, stepped);
+        check_killed(EXIT, 7, stepped);
+    }
     check_stop(port);
-    check_failing_open();
-    check_killed(RAISE, SIGKILL);
-    check_killed(RAISE, SIGTERM);
-    check_killed(EXIT, 7);
-    check_grid(); /* all again, after all that */
+    check_end(port);
+    check_grid(false); /* all again, after all that */
     kill(origin, SIGKILL);
     waitpid(origin, NULL, 0);
     printf("driver: %d checks, %d failed\n", n_checks, n_failed);
