@@ -1,5 +1,5 @@
-/* batch.h - the tasks of one run, in memory shared by threads and forked
- * children: who claims which, and when to stop. It must not know what a task
+/* batch.h - the tasks of one run, in memory shared by threads and, if need be,
+ * forked children: who claims which, and when to stop. It must not know what a task
  * does, who the workers are or that Python exists.
  */
 #ifndef LANES_BATCH_H
@@ -36,10 +36,11 @@ struct lanes_batch {
     void *ctx; /* borrowed */
 };
 
-/* Tasks start out free and without input. Returns 0 or a negative errno. */
+/* Tasks start out free and without input; a model that forks needs them where
+ * its children share them. Returns 0 or a negative errno. */
 int lanes_batch_open(struct lanes_batch *batch,
                      const struct lanes_workload *workload, size_t n_tasks,
-                     size_t n_workers);
+                     size_t n_workers, bool forks);
 void lanes_batch_close(struct lanes_batch *batch);
 
 /* The run is over and will not be repeated: keep what came of the tasks, and no

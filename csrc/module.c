@@ -139,6 +139,22 @@ static PyObject *begin(PyObject *module, PyObject *args)
     return flight;
 }
 
+static PyObject *can_begin(PyObject *module, PyObject *args)
+{
+    struct lanes_state *state = state_of(module);
+    const struct lanes_workload *workload;
+    const struct lanes_model *model;
+    const char *model_name, *workload_name;
+
+    if (!PyArg_ParseTuple(args, "ss:can_begin", &model_name, &workload_name))
+        return NULL;
+    model = lanes_model_find(state, model_name);
+    workload = model != NULL ? lanes_row_find(state, workload_name) : NULL;
+    return workload == NULL
+               ? NULL
+               : PyBool_FromLong(lanes_model_can_begin(model, workload));
+}
+
 /* ---- the rest of the module ---- */
 
 static PyObject *here(PyObject *module, PyObject *unused)
@@ -197,6 +213,9 @@ static PyObject *die_with_parent(PyObject *module, PyObject *unused)
 static PyMethodDef methods[] = {
     {"run", run, METH_VARARGS, run_doc},
     {"begin", begin, METH_VARARGS, begin_doc},
+    {"can_begin", can_begin, METH_VARARGS,
+     "can_begin(model, workload, /)\n--\n\n"
+     "Whether a run of this workload on this model can be begun."},
     {"here", here, METH_NOARGS,
      "here()\n--\n\nProcess, thread, processor, time and CPU time."},
     {"load", load, METH_O,

@@ -152,9 +152,11 @@ static const struct lanes_workload mortal = {
 /* ---- helpers ---- */
 
 static void open_batch(struct lanes_batch *batch,
+                       const struct lanes_model *model,
                        const struct lanes_workload *workload, size_t n_workers)
 {
-    if (lanes_batch_open(batch, workload, N_TASKS, n_workers) < 0) {
+    if (lanes_batch_open(batch, workload, N_TASKS, n_workers, model->forks) <
+        0) {
         perror("batch");
         exit(2);
     }
@@ -285,7 +287,7 @@ static void check_cell(const struct lanes_model *model, const struct cell *cell,
     struct lanes_ledger ledger;
     int rc;
 
-    open_batch(&batch, cell->workload, n_workers);
+    open_batch(&batch, model, cell->workload, n_workers);
     CHECK(lanes_ledger_open(&ledger, n_workers) == 0, "ledger");
     batch.ledger = &ledger;
     fill(&batch, cell->text, cell->a, cell->b, cell->c);
@@ -315,7 +317,7 @@ static void check_grid(bool stepped)
     for (size_t c = 0; c < COUNT(cells); c++) {
         struct lanes_batch serial;
 
-        open_batch(&serial, cells[c].workload, 1);
+        open_batch(&serial, &lanes_model_serial, cells[c].workload, 1);
         fill(&serial, cells[c].text, cells[c].a, cells[c].b, cells[c].c);
         CHECK(lanes_model_run(&lanes_model_serial, &serial) == 0, "serial");
         for (size_t m = 0; m < COUNT(models); m++)
@@ -344,7 +346,7 @@ static void check_stop(int port)
             struct lanes_batch batch;
             int rc;
 
-            open_batch(&batch, endless[c].workload, 3);
+            open_batch(&batch, models[m], endless[c].workload, 3);
             fill(&batch, endless[c].text, endless[c].a, endless[c].b,
                  endless[c].c);
             batch.keep_going = stop_soon;
@@ -374,7 +376,7 @@ static void check_end(int port)
 
             if (!lanes_model_can_begin(model, cell->workload))
                 continue;
-            open_batch(&batch, cell->workload, 3);
+            open_batch(&batch, model, cell->workload, 3);
             fill(&batch, cell->text, cell->a, cell->b, cell->c);
             run = model->begin(&batch);
             CHECK(run != NULL, "%s", model->name);
@@ -402,7 +404,7 @@ static void check_silence(int port, bool stepped)
         struct lanes_batch batch;
 
         snprintf(urls[1], sizeof(urls[1]), "http://127.0.0.1:%d/stall", port);
-        open_batch(&batch, &lanes_workload_download, 3);
+        open_batch(&batch, models[m], &lanes_workload_download, 3);
         fill(&batch, "", LANES_SECOND, 300 * LANES_MS, 0);
         CHECK(go(models[m], &batch, stepped) == 0, "%s", models[m]->name);
         for (size_t n = 0; n < N_TASKS; n++)
@@ -420,7 +422,7 @@ static void check_killed(int harm, int how, bool stepped)
 {
     struct lanes_batch batch;
 
-    open_batch(&batch, &mortal, 2);
+    open_batch(&batch, &lanes_model_fork, &mortal, 2);
     for (int64_t n = 0; n < N_TASKS; n++)
         batch.tasks[n].input.args[1] = n;
     for (int n = 3; n < 6;
@@ -446,7 +448,7 @@ static void check_failing_open(bool stepped)
         struct lanes_batch batch;
         int rc;
 
-        open_batch(&batch, &mortal, 2);
+        open_batch(&batch, models[m], &mortal, 2);
         batch.tasks[0].input.args[0] = IDLE_FAIL;
         rc = go(models[m], &batch, stepped);
         CHECK(rc == -EMFILE, "%s: %d", models[m]->name, rc);

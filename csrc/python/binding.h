@@ -92,7 +92,7 @@ PyObject *lanes_record_make(struct lanes_state *state,
 struct lanes_records *lanes_records_make(struct lanes_state *state,
                                          Py_ssize_t n_tasks,
                                          const struct lanes_workload *workload,
-                                         long workers);
+                                         long workers, bool forks);
 
 /* Read the arguments of a function, whose name the format ends with. Returns 0,
  * or -1 with an exception; an order taken must be dropped. */

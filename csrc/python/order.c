@@ -53,8 +53,9 @@ int lanes_order_take(struct lanes_order *order, struct lanes_state *state,
     order->warm_up = Py_NewRef(warm_up);
     order->tasks = PySequence_Tuple(tasks);
     if (order->tasks != NULL)
-        order->records = lanes_records_make(
-            state, PyTuple_GET_SIZE(order->tasks), workload, workers);
+        order->records =
+            lanes_records_make(state, PyTuple_GET_SIZE(order->tasks), workload,
+                               workers, order->model->forks);
     if (order->records != NULL && fill(order) == 0)
         return 0;
     lanes_order_drop(order);

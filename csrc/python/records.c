@@ -50,7 +50,7 @@ PyType_Spec lanes_records_spec = {
 struct lanes_records *lanes_records_make(struct lanes_state *state,
                                          Py_ssize_t n_tasks,
                                          const struct lanes_workload *workload,
-                                         long workers)
+                                         long workers, bool forks)
 {
     PyTypeObject *type = state->records_type;
     struct lanes_records *records =
@@ -60,7 +60,7 @@ struct lanes_records *lanes_records_make(struct lanes_state *state,
     if (records == NULL)
         return NULL;
     rc = lanes_batch_open(&records->batch, workload, (size_t)n_tasks,
-                          (size_t)workers);
+                          (size_t)workers, forks);
     if (rc < 0) {
         lanes_error_raise("the batch", rc);
         Py_DECREF(records);

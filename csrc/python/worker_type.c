@@ -34,7 +34,7 @@ static int worker_open(struct worker *self,
 
     if (lanes_native_enter(false) < 0)
         return -1;
-    rc = lanes_batch_open(&self->batch, workload, 1, 1);
+    rc = lanes_batch_open(&self->batch, workload, 1, 1, false);
     if (rc < 0)
         goto leave;
     lanes_worker_init(&self->worker, &self->batch, 0, true);

@@ -23,6 +23,7 @@ from lanes.sweep import Curve, Fit, Sweep, sweep
 from lanes.types import Outcome, Run, Span, Task
 
 if TYPE_CHECKING:
+    from lanes.flight import run_async
     from lanes.workloads.compute import compute
     from lanes.workloads.download import download
     from lanes.workloads.function import workload
@@ -50,6 +51,7 @@ __all__ = [
     "doctor",
     "download",
     "run",
+    "run_async",
     "sweep",
     "wait",
     "workload",
@@ -60,6 +62,8 @@ def __getattr__(name: str) -> object:
     value: object
     if name in ("compute", "download", "wait", "workload"):
         value = getattr(import_module(f"lanes.workloads.{'function' if name == 'workload' else name}"), name)
+    elif name == "run_async":
+        value = import_module("lanes.flight").run_async
     elif name == "__version__":
         value = _version()
     else:

@@ -47,6 +47,36 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
 
+@final
+class Flight:
+    """A native run that goes on while its caller waits for other things, too, such as a loop of asyncio.
+
+    Step once when it has begun, then whenever the descriptor is readable, until that says that all is over; then
+    finish. Nothing else is needed: no thread, and no looking again and again.
+
+    For the thread that began it: there only may it be stepped, as forked workers die with it. Leaving its context, or
+    freeing it, cancels what is under way.
+    """
+
+    def fileno(self) -> int:
+        """The descriptor that is readable when a step has something to do; not to be read or closed."""
+    def step(self) -> bool:
+        """Do what is due, without waiting, and say whether all is over. RuntimeError once it has ended."""
+    def finish(self) -> Records:
+        """End what is over, and return what came of it, once; raises what `run` would raise.
+
+        RuntimeError while it is under way, and once it has ended.
+        """
+    def cancel(self) -> None:
+        """Stop what is under way; all workers are gone on return, which is within 100 ms.
+
+        Harmless once it has ended, and in a forked child, whose copy has no workers.
+        """
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
 Entry: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int, int, int]
 """process id, thread id, first look, last look; then, of the thread between the two: CPU time, its user and its system
 part as the kernel's ticks divide it, time in the run queue, time waiting for the GIL, how often it waited for that,
@@ -97,6 +127,28 @@ def run(
     a number that 64 bits cannot hold, OSError when threads, processes or descriptors run out, RuntimeError when
     native-fork cannot fork safely (in a sub-interpreter, or while other native work is under way). Ctrl-C raises
     KeyboardInterrupt within 100 ms when called from the main thread; all workers are gone by then.
+    """
+
+def begin(
+    model: str,
+    workload: str,
+    tasks: Sequence[TaskInput],
+    workers: int,
+    ledger: Ledger | None = None,
+    warm_up: TaskInput | None = None,
+    /,
+) -> Flight:
+    """Start to run all tasks on one native model, and return as soon as its workers are there.
+
+    All is as with `run`, but that it does not ask for signals: whoever waits for it does. Raises ValueError, too, for
+    what `can_begin` denies.
+    """
+
+def can_begin(model: str, workload: str, /) -> bool:
+    """Whether `begin` takes this workload on this model, which is not to do work on the calling thread.
+
+    native-serial would, and native-epoll with work that never waits (compute). Raises ValueError for an unknown name,
+    ImportError when the library of the workload is missing.
     """
 
 def here() -> Moment:

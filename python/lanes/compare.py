@@ -309,5 +309,5 @@ def cells_of(
             reason = senseless(workload, column, body)
             cells.append(Cell(name, column.family, body, crew(workload, column, workers), reason))
     if not asked:
-        raise no_c_body(workload)
+        raise no_c_body(workload.name)
     return cells

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import resource
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,12 +97,13 @@ def split(run: Run) -> Split | None:
 
 
 class Meter:
-    """The counters of one run: `with Meter(workers) as meter: ...`, then `counters`. The model's workers enter what
-    they use in its ledger, which is None when counting is off."""
+    """The clock and the counters of one run: `with Meter(workers) as meter: ...`, then `began_ns` to `counters`. The
+    model's workers enter what they use in its ledger, which is None when counting is off."""
 
     def __init__(self, workers: int, counting: bool = True, strangers: bool = False) -> None:
         """strangers: whether the workers are no children of this process, which then never learns what they used."""
         self.ledger = _core.Ledger(workers + _SPARE) if counting else None
+        self.began_ns = self.ended_ns = 0
         self.cpu_s = 0.0
         self._strangers = strangers
         self.counters: Counters | None = None
@@ -115,11 +117,13 @@ class Meter:
             self._timed = interpreter.gil() and _core.watch_gil(True)
             self._handovers = _core.gil_handovers()
         self.cpu_s = -_cpu_s()
+        self.began_ns = time.monotonic_ns()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.ended_ns = time.monotonic_ns()
         self.cpu_s += _cpu_s()
         if self.ledger is None:
             return

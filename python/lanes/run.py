@@ -82,8 +82,8 @@ def senseless(workload: Workload, column: Model, body: str | None) -> str | None
     return None
 
 
-def no_c_body(workload: Workload) -> ValueError:
-    return ValueError(f"{workload.name} is a Python function without a body in C: only Python models can run it")
+def no_c_body(name: str) -> ValueError:
+    return ValueError(f"{name} is a Python function without a body in C: only Python models can run it")
 
 
 def choose(workload: Workload, model: str, body: str | None) -> tuple[Model, str | None]:
@@ -93,13 +93,13 @@ def choose(workload: Workload, model: str, body: str | None) -> tuple[Model, str
         if body is not None:
             raise ValueError(f"{model} has a body of its own, in C without the GIL: leave out body={body!r}")
         if not workload.compiled:
-            raise no_c_body(workload)
+            raise no_c_body(workload.name)
         return column, None
     body = "python" if body is None else body
     if body not in BODIES:
         raise ValueError(f"unknown body {body!r}; choose from {', '.join(BODIES)}")
     if body not in bodies_of(workload, column):
-        raise no_c_body(workload)
+        raise no_c_body(workload.name)
     if reason := senseless(workload, column, body):
         raise ValueError(f"{model} with body {body!r} makes no sense: {reason}")
     return column, body
@@ -128,25 +128,36 @@ def execute(workload: Workload, column: Model, body: str | None, workers: int, k
 
             seen = watching.enter_context(closeup.of(column, meter.ledger))
         with meter:
-            began_ns = time.monotonic_ns()
             finished = column.run(work, workers)
-            ended_ns = time.monotonic_ns()
+    return account(work, column, body, workers, finished, meter, seen[0] if seen else None)
+
+
+def account(
+    work: Work,
+    column: Model,
+    body: str | None,
+    workers: int,
+    finished: Iterable[Done],
+    meter: Meter,
+    closeup: Closeup | None = None,
+) -> Run:
+    """What came of a run that has been metered; what it handed back is looked at only now."""
     done = _in_order(finished, len(work.tasks), column.name)
-    if column.start_method and not workload.compiled:
-        check_outcomes(workload.name, done)
+    if column.start_method and not work.workload.compiled:
+        check_outcomes(work.workload.name, done)
     return Run(
-        workload=workload.name,
+        workload=work.workload.name,
         model=column.name,
         body=body,
         workers=workers,
         outcomes=tuple(each.outcome for each in done),
         spans=_number_lanes([each.span for each in done]),
-        began_ns=began_ns,
-        ended_ns=ended_ns,
+        began_ns=meter.began_ns,
+        ended_ns=meter.ended_ns,
         cpu_s=meter.cpu_s,
         start_method=column.start_method,
         counters=meter.counters,
-        closeup=seen[0] if seen else None,
+        closeup=closeup,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import cast
 
+from lanes import _core
 from lanes.types import Model
 
 _PYTHON = {
@@ -20,28 +21,39 @@ _PYTHON = {
     "asyncio-processes": "loop_processes",
 }
 _NATIVE = {
-    "native-serial": "SERIAL",
-    "native-pthreads": "PTHREADS",
-    "native-fork": "FORK",
-    "native-epoll": "EPOLL",
+    "native-serial": "native.SERIAL",
+    "native-pthreads": "native.PTHREADS",
+    "native-fork": "native.FORK",
+    "native-epoll": "native.EPOLL",
+    "asyncio-native": "loop_native",
 }
+_FILES = _PYTHON | _NATIVE
+"""Where each is: a file here, or a name in one."""
 FAMILIES: dict[str, tuple[str, ...]] = {"python": tuple(_PYTHON), "native": tuple(_NATIVE)}
 
 
 def names() -> tuple[str, ...]:
     """All models, in the order of the grid."""
-    return (*_PYTHON, *_NATIVE)
+    return tuple(_FILES)
 
 
 def load(name: str) -> Model:
     """The model of that name, or the variant of one: `multiprocessing[spawn]`."""
     if "[" in name:
         return _variant(name)
-    if name in _PYTHON:
-        return cast(Model, import_module(f"lanes.models.{_PYTHON[name]}"))
-    if name in _NATIVE:
-        return cast(Model, getattr(import_module("lanes.models.native"), _NATIVE[name]))
-    raise ValueError(f"unknown model {name!r}: the models are {', '.join(names())}")
+    if name not in _FILES:
+        raise ValueError(f"unknown model {name!r}: the models are {', '.join(_FILES)}")
+    file, _, attribute = _FILES[name].partition(".")
+    found = import_module(f"lanes.models.{file}")
+    return cast(Model, getattr(found, attribute) if attribute else found)
+
+
+def engine(name: str, workload: str) -> str:
+    """The engine's model behind a native one. asyncio-native does what waits on the loop's own thread, through the
+    engine's epoll; and what computes, which would block the loop, on native threads."""
+    if name != "asyncio-native":
+        return name
+    return "native-epoll" if _core.can_begin("native-epoll", workload) else "native-pthreads"
 
 
 def _variant(name: str) -> Model:
