@@ -177,7 +177,7 @@ def invert(data: bytes) -> bytes:
     return bytes(255 - byte for byte in data[:1]) * len(data)
 
 
-@pytest.mark.parametrize("model", ["serial", "threading", "futures-threads", *models.FAMILIES["native"]])
+@pytest.mark.parametrize("model", ["serial", "threading", "futures-threads", *_core.MODELS])
 def test_other_models_have_nothing_to_be_seen_from_within(model: str) -> None:
     work = lanes.wait(tasks=2, duration=0)
     assert execute(work, models.load(model), "python", 2, "closeup").closeup == Closeup()

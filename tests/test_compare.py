@@ -116,20 +116,20 @@ def test_rounds_are_interleaved_in_an_order_that_the_seed_repeats(taken: list[tu
 def test_progress_is_told_before_every_sample_and_at_the_end(taken: list[tuple[str, str | None]]) -> None:
     steps: list[Step] = []
     lanes.compare(WORK, models="native", rounds=2, closeup=False, progress=steps.append)
-    assert [step.round for step in steps] == [0] * 5 + [1] * 5 + [2]
+    assert [step.round for step in steps] == [0] * 6 + [1] * 6 + [2]
     assert {step.rounds for step in steps} == {2}
-    assert [step.share for step in steps] == pytest.approx([n / 10 for n in range(11)])
+    assert [step.share for step in steps] == pytest.approx([n / 12 for n in range(13)])
     assert [step.cell for step in steps[:-1]] == ["/".join(filter(None, cell)) for cell in taken]
     assert steps[-1].cell is None
-    assert [step.left_s is None for step in steps] == [True] * 5 + [False] * 6
+    assert [step.left_s is None for step in steps] == [True] * 6 + [False] * 7
     assert steps[-1].left_s == 0.0
 
 
 def test_progress_counts_the_close_up_as_a_round(taken: list[tuple[str, str | None]]) -> None:
     steps: list[Step] = []
     lanes.compare(WORK, models="native", rounds=1, progress=steps.append)
-    assert [step.round for step in steps] == [0] * 5 + [1] * 6
-    assert [step.share for step in steps] == pytest.approx([n / 10 for n in range(11)])
+    assert [step.round for step in steps] == [0] * 6 + [1] * 7
+    assert [step.share for step in steps] == pytest.approx([n / 12 for n in range(13)])
 
 
 def test_the_time_left_is_what_the_rounds_so_far_took(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:

@@ -24,6 +24,7 @@ from lanes.models import (
     futures_processes,
     futures_threads,
     loop,
+    loop_native,
     loop_processes,
     loop_threads,
     native,
@@ -52,6 +53,7 @@ COLUMNS: list[Model] = [
     native.PTHREADS,
     native.FORK,
     native.EPOLL,
+    loop_native,
 ]
 PROCESSES = ("multiprocessing", "multiprocessing-pool", "futures-processes")
 CONCURRENT = [name for name in models.names() if not name.endswith("serial")]
@@ -60,7 +62,7 @@ CONCURRENT = [name for name in models.names() if not name.endswith("serial")]
 def test_the_grid_has_the_columns_of_the_design() -> None:
     assert [column.name for column in COLUMNS] == list(models.names())
     assert [models.load(name) for name in models.names()] == COLUMNS
-    assert models.FAMILIES["native"] == _core.MODELS
+    assert models.FAMILIES["native"] == (*_core.MODELS, "asyncio-native")
     for column in COLUMNS:
         assert column.name in models.FAMILIES[column.family]
         assert column.switching
@@ -68,7 +70,8 @@ def test_the_grid_has_the_columns_of_the_design() -> None:
     assert {column.name: set(column.reasons) for column in COLUMNS if column.reasons} == {"asyncio": {"released"}}
     forking = {*PROCESSES, "asyncio-processes", "native-fork"}
     assert {column.name for column in COLUMNS if column.start_method == "fork"} == forking
-    assert [column.name for column in COLUMNS if column.loop] == ["asyncio", "asyncio-threads", "asyncio-processes"]
+    looping = ["asyncio", "asyncio-threads", "asyncio-processes", "asyncio-native"]
+    assert [column.name for column in COLUMNS if column.loop] == looping
     assert [column.name for column in COLUMNS if column.coroutines] == ["asyncio"]
 
 
@@ -82,7 +85,7 @@ def test_select() -> None:
 
 def test_unknown_names_are_answered_with_the_known_ones() -> None:
     with pytest.raises(
-        ValueError, match=r"^unknown model 'greenlets': the models are serial, threading, .*native-epoll$"
+        ValueError, match=r"^unknown model 'greenlets': the models are serial, threading, .*asyncio-native$"
     ):
         models.load("greenlets")
     allowed = "choose all, python, native, variants or any of serial, "
