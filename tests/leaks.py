@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lanes import _core
-from processes import holdings, in_a_thread, left_since
+from processes import flown, holdings, in_a_thread, left_since
 
 MS = 10**6
 SECOND = 10**9
-RUNNERS = (*_core.MODELS, "worker-held", "worker-released")
+FLYING = ("native-pthreads", "native-fork", "native-epoll")
+RUNNERS = (*_core.MODELS, *(f"{model}, begun" for model in FLYING), "worker-held", "worker-released")
 LEDGER = ("__new__", "attach", "fileno", "look", "begin", "add", "tally", "entries")
 ROUND = 12
 """Repetitions."""
@@ -58,6 +59,8 @@ def entry_points() -> set[str]:
 def run(runner: str, workload: str, tasks: list[_core.TaskInput]) -> object:
     if runner in _core.MODELS:
         return _core.run(runner, workload, tasks, 2)
+    if runner.endswith(", begun"):
+        return flown(runner.removesuffix(", begun"), workload, tasks, 2)
     with _core.Worker(workload) as worker:
         return [worker.run(task, runner == "worker-released") for task in tasks]
 
@@ -144,6 +147,41 @@ def records_refuse() -> None:
     for index in (3, -4, 2**70):
         refused(records.__getitem__, index)
     refused(_core.Records)
+
+
+def flights_end(model: str) -> None:
+    """In all the ways there are, and whatever the tasks do."""
+    ledger = _core.Ledger(2)
+    for args in ((), (ledger, ("", MS // 10))):
+        for count in (0, 3):
+            flight = _core.begin(model, "wait", [("", 3600 * SECOND)] * count, 2, *args)
+            assert flight.fileno() > 0
+            flight.step()
+            flight.cancel()
+            flight.cancel()
+    _core.begin(model, "wait", [("", 3600 * SECOND)] * 3, 2)  # never ended: freeing it does
+    _core.watch_gil(False)
+
+
+def flight_refuses() -> None:
+    assert _core.can_begin("native-epoll", "wait")
+    refused(_core.can_begin, "native-epoll")
+    refused(_core.can_begin, "native", "wait")
+    refused(_core.can_begin, "native-epoll", "none")
+    refused(_core.begin)
+    refused(_core.begin, "native-serial", "wait", [], 1)
+    refused(_core.begin, "native-epoll", "compute", [("squares", 0, 1)], 1)
+    refused(_core.begin, "native-epoll", "wait", [("", 0), ("", -1)], 1)
+    refused(_core.begin, "native-epoll", "wait", [("", 0)], 1, None, ("", -1))
+    refused(_core.Flight)
+    with _core.begin("native-pthreads", "wait", [("", 3600 * SECOND)], 1) as flight:
+        refused(flight.finish)
+        refused(_core.begin, "native-fork", "wait", [], 1)
+        with in_a_thread(flight.step) as result:
+            pass
+        assert isinstance(result[0], RuntimeError)
+    for use in (flight.step, flight.finish, flight.fileno):
+        refused(use)
 
 
 def keeps_a_ledger() -> None:
@@ -240,7 +278,13 @@ def cases(urls: Urls) -> dict[str, Case]:
             covers = {"run", "Records.__len__", "Records.__getitem__", "Records.__iter__"}
             found[f"{runner}, refusing"] = Case({"run"}, partial(run_refuses, runner))
             found[f"{runner}, counted"] = Case({"run", "Ledger.entries"}, partial(enters, runner))
+        elif runner.endswith(", begun"):
+            model = runner.removesuffix(", begun")
+            covers = {"begin", "Flight.fileno", "Flight.step", "Flight.finish", "Flight.__enter__", "Flight.__exit__"}
+            found[f"{runner}, ended"] = Case({"begin", "Flight.cancel"}, partial(flights_end, model))
         for workload in _core.WORKLOADS:
+            if runner == "native-epoll, begun" and workload == "compute":
+                continue  # which it refuses
             found[f"{runner}, {workload}"] = Case(covers, partial(reads, runner, workload, tasks[workload]))
             stop = partial(interrupted, runner, workload, endless[workload])
             found[f"{runner}, {workload}, interrupted"] = Case(covers, stop)
@@ -248,6 +292,7 @@ def cases(urls: Urls) -> dict[str, Case]:
     return found | {
         "a worker, refusing": Case({"Worker.__new__", "Worker.run", "Worker.close"}, worker_refuses),
         "a worker, abandoned": Case({"Worker.__new__", "Worker.run"}, abandoned),
+        "a flight, refusing": Case({"begin", "can_begin", "Flight.step", "Flight.finish"}, flight_refuses),
         "records, refusing": Case({"Records.__getitem__"}, records_refuse),
         "native-fork, killed": Case({"run"}, killed),
         "a ledger": Case({f"Ledger.{name}" for name in LEDGER}, keeps_a_ledger),

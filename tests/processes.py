@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -98,6 +99,14 @@ def script(code: str, *args: str) -> str:
     shown = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
     assert (shown.returncode, shown.stderr) == (0, ""), shown.stderr
     return shown.stdout
+
+
+def flown(model: str, workload: str, tasks: list[_core.TaskInput], workers: int) -> _core.Records:
+    """The same as `_core.run`, begun, stepped and finished by a caller that waits for the descriptor only."""
+    with _core.begin(model, workload, tasks, workers) as flight:
+        while not flight.step():
+            select.select([flight], [], [])
+        return flight.finish()
 
 
 def recorded(model: str, workload: str, tasks: list[_core.TaskInput], workers: int) -> list[_core.Record]:
