@@ -90,7 +90,7 @@ def test_it_measures_and_writes_what_it_measured(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--only", "dispatch,speed"), "there is no figure 'speed': choose from dispatch, start, efficiency/pthreads"),
+        (("--only", "dispatch,speed"), "there is no figure 'speed': choose from dispatch, start, bridge/wait, "),
         (("--rounds", "0"), "argument --rounds: invalid at_least_one value: '0'"),
         (("--json", "/no/such/place"), "cannot write /no/such/place: there is no directory /no/such"),
     ],

@@ -12,6 +12,7 @@ import os
 import sys
 from pathlib import Path
 
+import bridge
 import dispatch
 import engine
 import figures
@@ -24,7 +25,7 @@ from rich.console import Console
 from lanes import machine
 from lanes.report.json import check_writable
 
-FIGURES = (*dispatch.FIGURES, *scaling.FIGURES, *engine.FIGURES, *truth.FIGURES)
+FIGURES = (*dispatch.FIGURES, *bridge.FIGURES, *scaling.FIGURES, *engine.FIGURES, *truth.FIGURES)
 
 OUTPUT = BUILD / "bench.json"
 

@@ -83,18 +83,18 @@ def check(records: _core.Records, count: int) -> None:
 SAMPLES = {call.__name__: call for call in (native_dispatch, executor_dispatch, native_start, pool_start)}
 
 
-def fresh(name: str) -> float:
-    """A sample, from a process of its own."""
-    done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, timeout=300)
+def fresh(name: str, file: str) -> float:
+    """A sample, from a process of its own that runs this file."""
+    done = subprocess.run([sys.executable, file, name], capture_output=True, text=True, timeout=300)
     if done.returncode:
         raise CannotMeasureError(f"{name} failed: {last_error(done.stderr)}")
     return float(done.stdout)
 
 
-def pairs_of(ours: str, theirs: str, note: str) -> Callable[[], AbstractContextManager[Meter]]:
+def pairs_of(ours: str, theirs: str, note: str, file: str = __file__) -> Callable[[], AbstractContextManager[Meter]]:
     @contextmanager
     def opened() -> Iterator[Meter]:
-        yield Meter(lambda: Pair(*in_any_order(lambda: fresh(ours), lambda: fresh(theirs))), note)
+        yield Meter(lambda: Pair(*in_any_order(lambda: fresh(ours, file), lambda: fresh(theirs, file))), note)
 
     return opened
 
