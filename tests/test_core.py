@@ -594,7 +594,14 @@ def test_die_with_parent() -> None:
 
 
 def test_the_functions_that_take_nothing_take_nothing() -> None:
-    nothing = (_core.here, _core.die_with_parent, _core.gil_handovers, _core.gil_wait_cost, _download.libcurl_version)
+    nothing = (
+        _core.here,
+        _core.rest,
+        _core.die_with_parent,
+        _core.gil_handovers,
+        _core.gil_wait_cost,
+        _download.libcurl_version,
+    )
     for function in nothing:
         with pytest.raises(TypeError, match="no arguments"):
             function(1)  # type: ignore[call-arg]
@@ -847,8 +854,8 @@ def test_the_worker_that_is_killed_is_in_the_ledger_as_it_was_when_it_began() ->
     assert entry[2] == entry[3]
 
 
-def test_reading_keeps_a_descriptor_until_nobody_watches_or_the_thread_ends() -> None:
-    _core.watch_gil(False)
+def test_reading_keeps_a_descriptor_until_the_thread_rests_or_ends() -> None:
+    _core.rest()
     ledger = _core.Ledger(2)
     before = holdings()
     with in_a_thread(lambda: ledger.look(True)):
@@ -858,8 +865,12 @@ def test_reading_keeps_a_descriptor_until_nobody_watches_or_the_thread_ends() ->
     more = holdings().descriptors - before.descriptors
     assert [Path(target).name for _, target in more] == ["schedstat"]
     assert not os.get_inheritable(next(iter(more))[0])
-    assert _core.watch_gil(False) is False
+    _core.rest()
     assert left_since(before) == ""
+    _core.rest()
+    ledger.look(True)
+    assert holdings().descriptors - before.descriptors == more, "it is opened again"
+    _core.rest()
 
 
 def test_watching_the_gil_takes_one_argument_and_its_truth() -> None:

@@ -120,6 +120,7 @@ def taking_turns(count: int, body: Body, seconds: float = 0.5) -> Turns:
         after = _core.gil_handovers()
     finally:
         _core.watch_gil(False)
+        _core.rest()
     entries = ledger.entries()
     assert len(entries) == count
     assert before is not None
@@ -419,6 +420,13 @@ def test_nothing_is_left_open_after_a_run(model: str) -> None:
     lanes.run(work, model, workers=2)
     assert left_since(before) == ""
     assert not any("schedstat" in target for _, target in before.descriptors)
+
+
+@pytest.mark.parametrize("model", ["serial", "asyncio", "native-serial", "native-epoll"])
+def test_nothing_is_left_open_where_no_gil_is_watched(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpreter, "gil", lambda: False)
+    lanes.run(lanes.wait(tasks=1, duration=0), model)
+    assert not any("schedstat" in target for _, target in holdings().descriptors)
 
 
 def test_nothing_is_left_open_or_watched_after_a_run_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
