@@ -102,7 +102,7 @@ def taking_turns(count: int, body: Body, seconds: float = 0.5) -> Turns:
 
     def work() -> None:
         do = body()
-        time.sleep(begin - time.monotonic())
+        time.sleep(max(0.0, begin - time.monotonic()))
         ledger.look(True)
         while time.monotonic() < begin + seconds:
             do()
@@ -245,18 +245,33 @@ def test_a_loop_is_one_worker_that_waits_for_nobody() -> None:
 # ---- the split
 
 COMPUTE = lanes.compute("primes", tasks=16, task_size=6000)
+COMPUTE_IN_C = lanes.compute("primes", tasks=16, task_size=150_000)
+"""As long: a wait for a processor between the counters of a worker and its tasks must be nothing beside it."""
 SLEEP = lanes.wait(tasks=8, duration="50ms")
 SPLIT_MODELS = ("serial", "threading", "futures-threads", "multiprocessing", "futures-processes", "asyncio",
                 *models.FAMILIES["native"])  # fmt: skip
 
 
+def undisturbed(run: Callable[[], Run]) -> Run:
+    """A run while the machine was idle; if it never is, the one that was disturbed least."""
+    runs = []
+    for _ in range(TRIES):
+        runs.append(run())
+        if queued(runs[-1]) <= IDLE:
+            break
+    return min(runs, key=queued)
+
+
+def queued(run: Run) -> float:
+    split = split_of(run)
+    return split.share(split.run_queue_s)
+
+
 @pytest.mark.parametrize("model", SPLIT_MODELS)
 def test_the_split_of_what_computes_adds_up(model: str) -> None:
-    for _ in range(5):  # on a busy machine a worker may queue for long between its counters and its tasks
-        run = lanes.run(COMPUTE, model, workers=2)
-        split = split_of(run)
-        if split.adds_up:
-            break
+    work = COMPUTE_IN_C if model in models.FAMILIES["native"] else COMPUTE
+    run = undisturbed(lambda: lanes.run(work, model, workers=2))
+    split = split_of(run)
     assert split.adds_up, split
     assert split.total_s == pytest.approx(split.workers * run.work_s)
     assert split.workers == (1 if model in ("serial", "asyncio", "native-serial", "native-epoll") else 2)
@@ -271,7 +286,7 @@ def test_the_split_of_what_computes_adds_up(model: str) -> None:
 
 @pytest.mark.parametrize("model", SPLIT_MODELS)
 def test_sleeping_workers_are_blocked(model: str) -> None:
-    run = lanes.run(SLEEP, model, workers=2)
+    run = undisturbed(lambda: lanes.run(SLEEP, model, workers=2))
     split = split_of(run)
     assert split.adds_up, split
     assert split.share(split.blocked_s) >= 0.8, split
@@ -317,7 +332,7 @@ class Warm(Compute):
 
 @pytest.mark.parametrize("model", SPLIT_MODELS)
 def test_what_a_worker_does_to_warm_up_is_not_its_work(model: str) -> None:
-    run = lanes.run(Warm("squares", 40, 100_000), model, workers=2)
+    run = undisturbed(lambda: lanes.run(Warm("squares", 40, 100_000), model, workers=2))
     split = split_of(run)
     spans = sum(span.cpu_ns for span in run.spans) / 1e9
     assert split.adds_up, split
