@@ -184,7 +184,6 @@ static PyObject *watch_gil(PyObject *module, PyObject *on)
     if (wanted)
         return PyBool_FromLong(lanes_gil_watch());
     lanes_gil_unwatch();
-    lanes_usage_rest();
     Py_RETURN_FALSE;
 }
 
@@ -200,6 +199,13 @@ static PyObject *gil_wait_cost(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     return PyLong_FromLongLong(lanes_lockwait_cost());
+}
+
+static PyObject *rest(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    lanes_usage_rest();
+    Py_RETURN_NONE;
 }
 
 static PyObject *die_with_parent(PyObject *module, PyObject *unused)
@@ -230,6 +236,9 @@ static PyMethodDef methods[] = {
     {"gil_wait_cost", gil_wait_cost, METH_NOARGS,
      "gil_wait_cost()\n--\n\nNanoseconds that timing one wait for the GIL "
      "takes."},
+    {"rest", rest, METH_NOARGS,
+     "rest()\n--\n\nGive back the descriptor that counting took on this "
+     "thread."},
     {"die_with_parent", die_with_parent, METH_NOARGS,
      "die_with_parent()\n--\n\nEnd when the thread that started this process "
      "ends."},

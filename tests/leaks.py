@@ -195,7 +195,7 @@ def keeps_a_ledger() -> None:
     other = _core.Ledger.attach(os.dup(ledger.fileno()))
     other.add(1, 1)
     assert (len(other.entries()), ledger.tally()) == (2, (2, 3))
-    _core.watch_gil(False)  # gives back the descriptor that looking took
+    _core.rest()
 
 
 def ledger_refuses() -> None:
@@ -225,7 +225,7 @@ def enters(model: str) -> None:
         ledger = _core.Ledger(room)
         _core.run(model, "wait", [("", MS // 10)] * 4, 2, ledger)
         assert 1 <= len(ledger.entries()) <= room
-    _core.watch_gil(False)
+    _core.rest()
 
 
 def watches() -> None:
@@ -240,6 +240,7 @@ def watches() -> None:
         assert not has_gil or (before is not None and after is not None and after > before)
     finally:
         _core.watch_gil(False)
+        _core.rest()
 
 
 def spin(ns: int) -> None:
@@ -297,7 +298,7 @@ def cases(urls: Urls) -> dict[str, Case]:
         "native-fork, killed": Case({"run"}, killed),
         "a ledger": Case({f"Ledger.{name}" for name in LEDGER}, keeps_a_ledger),
         "a ledger, refusing": Case({"Ledger.__new__", "Ledger.attach", "Ledger.look", "Ledger.add"}, ledger_refuses),
-        "the GIL, watched": Case({"watch_gil", "gil_handovers", "gil_wait_cost"}, watches),
+        "the GIL, watched": Case({"watch_gil", "gil_handovers", "gil_wait_cost", "rest"}, watches),
     }
 
 

@@ -118,6 +118,14 @@ def test_what_is_not_there_is_none(tmp_path: Path) -> None:
     assert (watch.peak_pss, watch.peak_rss) == (None, ())
 
 
+def test_a_kernel_that_does_not_tell_of_children_tells_of_no_sum(tmp_path: Path) -> None:
+    process(tmp_path, 1, 10, 20)
+    (tmp_path / "1/task/1/children").unlink()
+    watch = MemoryWatch(tmp_path)
+    watch.look(1)
+    assert (watch.peak_pss, watch.peak_rss) == (None, (20 * 1024,))
+
+
 def test_reading_what_takes_long_is_done_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process(tmp_path, 1, 10, 20)
     watch = MemoryWatch(tmp_path)
@@ -225,7 +233,7 @@ def test_waiting_for_a_timer_is_no_lag() -> None:
 def test_loops_of_other_makes_add_nothing() -> None:
     with closeup.lags() as found, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(asyncio.sleep(0.001))
-    assert (found.total_s, found.longest_s) == (0.0, 0.0)
+    assert (found.total_s, found.longest_s, found.loops) == (0.0, 0.0, 0)
 
 
 def test_a_loop_does_what_it_does_without_being_watched() -> None:

@@ -594,13 +594,23 @@ def test_die_with_parent() -> None:
 
 
 def test_the_functions_that_take_nothing_take_nothing() -> None:
-    nothing = (_core.here, _core.die_with_parent, _core.gil_handovers, _core.gil_wait_cost, _download.libcurl_version)
+    nothing = (
+        _core.here,
+        _core.rest,
+        _core.die_with_parent,
+        _core.gil_handovers,
+        _core.gil_wait_cost,
+        _download.libcurl_version,
+    )
     for function in nothing:
         with pytest.raises(TypeError, match="no arguments"):
             function(1)  # type: ignore[call-arg]
 
 
 # ---- what workers use
+
+CLOCKS = MS // 10
+"""A look reads one clock after the other, so that two of them may differ by so much at most."""
 
 
 @pytest.mark.parametrize(
@@ -654,8 +664,8 @@ def test_a_ledger_has_an_entry_from_the_first_look_to_the_last() -> None:
     process, thread, first, last, cpu, user, system, queue, gil, gil_waits, voluntary, involuntary = ledger.entries()[0]
     assert (process, thread, first) == entry[:3]
     assert between < last <= after
-    assert 0 < cpu <= last - first
-    assert cpu + queue <= last - first
+    assert 0 < cpu <= last - first + CLOCKS
+    assert cpu + queue <= last - first + CLOCKS
     assert user + system <= last - first + 20 * MS, "ticks"
     assert (gil, gil_waits) == (0, 0), "nobody watches"
     assert voluntary >= 1, "it has slept"
@@ -767,7 +777,7 @@ def test_forked_children_write_to_the_ledger_of_their_parent() -> None:
     own, child = ledger.entries()
     assert (own[0], child[0], child[1]) == (os.getpid(), pid, pid)
     assert child[4] >= 20 * MS
-    assert child[4] <= child[3] - child[2], "what its parent had used is not its own"
+    assert child[4] <= child[3] - child[2] + CLOCKS, "what its parent had used is not its own"
     assert ledger.tally() == (12, 120)
 
 
@@ -808,7 +818,7 @@ def test_native_workers_enter_what_they_use(model: str, entries: int) -> None:
     assert min(entry[2] for entry in found) <= min(record[8] for record in records)
     assert max(entry[3] for entry in found) >= max(record[10] for record in records)
     for entry in found:
-        assert 0 < entry[4] <= entry[3] - entry[2]
+        assert 0 < entry[4] <= entry[3] - entry[2] + CLOCKS
         assert entry[8:10] == (0, 0), "it never meets the GIL"
     assert sum(entry[10] for entry in found) >= (2 if model == "native-epoll" else 6), "each wait is a switch"
 
@@ -847,8 +857,8 @@ def test_the_worker_that_is_killed_is_in_the_ledger_as_it_was_when_it_began() ->
     assert entry[2] == entry[3]
 
 
-def test_reading_keeps_a_descriptor_until_nobody_watches_or_the_thread_ends() -> None:
-    _core.watch_gil(False)
+def test_reading_keeps_a_descriptor_until_the_thread_rests_or_ends() -> None:
+    _core.rest()
     ledger = _core.Ledger(2)
     before = holdings()
     with in_a_thread(lambda: ledger.look(True)):
@@ -858,8 +868,12 @@ def test_reading_keeps_a_descriptor_until_nobody_watches_or_the_thread_ends() ->
     more = holdings().descriptors - before.descriptors
     assert [Path(target).name for _, target in more] == ["schedstat"]
     assert not os.get_inheritable(next(iter(more))[0])
-    assert _core.watch_gil(False) is False
+    _core.rest()
     assert left_since(before) == ""
+    _core.rest()
+    ledger.look(True)
+    assert holdings().descriptors - before.descriptors == more, "it is opened again"
+    _core.rest()
 
 
 def test_watching_the_gil_takes_one_argument_and_its_truth() -> None:

@@ -52,6 +52,34 @@ def test_the_first_rule_that_holds_speaks(usages: list[Usage], sentence: str) ->
 
 
 @pytest.mark.parametrize(
+    ("usages", "sentence"),
+    [
+        (
+            [make_usage(0.27, queue_s=0.09)] * 2,
+            "30% CPU, 10% run queue; the rest waited, for the GIL or else, which is not known here",
+        ),
+        ([make_usage(0.36, queue_s=0.36)] * 2, "waited for a processor for 40% of its time: 2 workers on 2"),
+        ([make_usage(0.81)] * 2, "computed on 1.8 processors at once"),
+        ([make_usage(0.027)], "waited for one task at a time; 3% CPU"),
+    ],
+)
+def test_where_waits_for_the_gil_are_not_known_those_of_several_workers_are_not_guessed(
+    usages: list[Usage], sentence: str
+) -> None:
+    run = make_run(wall_s=1.1, outcomes=[Outcome("ok")] * MANY, counters=make_counters(*usages, method=None))
+    assert where_time_went(run, 2) == sentence
+
+
+def test_where_there_is_no_gil_or_nobody_meets_it_nobody_waits_for_it() -> None:
+    usages = [make_usage(0.027)] * 2
+    free = make_counters(*usages, gil=False, method=None)
+    blind = make_counters(*usages, method=None)
+    for body, counters in (("python", free), (None, blind)):
+        run = make_run(body=body, wall_s=1.1, outcomes=[Outcome("ok")] * MANY, counters=counters)
+        assert where_time_went(run, 2) == "waited for one task at a time; 3% CPU"
+
+
+@pytest.mark.parametrize(
     ("at_once", "sentence"),
     [
         (4, "overlapped 4.0 waits; 3% CPU"),

@@ -16,8 +16,8 @@ IDLE = make_counters(make_usage(0.02))
 ONES = [1.0] * 6
 
 
-def grid(*rows: Row, processors: int = 2, mask: int = 2, gil: bool = True) -> Grid:
-    return Grid({(row.model, row.body): row for row in rows}, processors, mask, gil)
+def grid(*rows: Row, processors: int = 2, mask: int = 2, gil: bool = True, twins: bool = False) -> Grid:
+    return Grid({(row.model, row.body): row for row in rows}, processors, mask, gil, twins)
 
 
 def judgement(law: str, row: Row, among: Grid | None = None) -> Judgement | None:
@@ -154,6 +154,23 @@ def test_waits_overlap_though_their_tasks_take_turns() -> None:
     assert held(ALONE, row, grid(serial, row)) is None
 
 
+def test_a_loop_takes_turns_whatever_its_make_and_one_in_each_thread_with_a_gil() -> None:
+    serial = make_row("serial", "python", ONES, ONES, counters=BUSY)
+    for model in ("asyncio[uvloop]", "asyncio-threads"):
+        row = make_row(model, "python", [0.5] * 6, ONES)
+        assert held(ALONE, row, grid(serial, row)) is False
+    row = make_row("asyncio-processes", "python", [0.5] * 6, ONES)
+    assert held(ALONE, row, grid(serial, row)) is None
+
+
+def test_coroutines_that_are_other_code_are_not_measured_by_serial() -> None:
+    serial = make_row("serial", "python", ONES, ONES, counters=BUSY)
+    loop, threads = (make_row(model, "python", [0.3] * 6, ONES) for model in ("asyncio", "threading"))
+    among = grid(serial, loop, threads, twins=True)
+    assert (held(ALONE, loop, among), held(WITHIN, loop, among)) == (None, None)
+    assert (held(ALONE, threads, among), held(WITHIN, threads, among)) == (False, False)
+
+
 # ---- CPU time within processors
 
 
@@ -190,6 +207,12 @@ ADDS_UP = "split adds up"
 )
 def test_the_parts_are_no_more_than_the_whole(counters: Counters | None, expected: bool | None) -> None:
     assert held(ADDS_UP, make_row("native-fork", None, ONES, BASE, counters=counters)) is expected
+
+
+def test_of_less_than_a_millisecond_of_work_the_parts_say_nothing() -> None:
+    counters = make_counters(make_usage(0.01))
+    assert held(ADDS_UP, make_row("native-fork", None, [0.0019] * 6, BASE, counters=counters)) is None
+    assert held(ADDS_UP, make_row("native-fork", None, [0.0021] * 6, BASE, counters=counters)) is False
 
 
 def test_the_sum_of_the_parts_is_told() -> None:

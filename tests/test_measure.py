@@ -13,21 +13,21 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 import lanes
-from lanes import _core, interpreter, measure, models
+from lanes import _core, explain, interpreter, laws, measure, models
 from lanes.measure import Split
 from lanes.processors import Throttling, Ticks
 from lanes.run import execute
 from lanes.types import Counters, Run, Task
 from lanes.workloads.compute import Compute
 from processes import holdings, left_since
-from support import make_counters, make_run, make_usage
+from support import make_counters, make_row, make_run, make_usage
 
 MS = 10**6
 CPUS = len(os.sched_getaffinity(0))
@@ -102,7 +102,7 @@ def taking_turns(count: int, body: Body, seconds: float = 0.5) -> Turns:
 
     def work() -> None:
         do = body()
-        time.sleep(begin - time.monotonic())
+        time.sleep(max(0.0, begin - time.monotonic()))
         ledger.look(True)
         while time.monotonic() < begin + seconds:
             do()
@@ -120,6 +120,7 @@ def taking_turns(count: int, body: Body, seconds: float = 0.5) -> Turns:
         after = _core.gil_handovers()
     finally:
         _core.watch_gil(False)
+        _core.rest()
     entries = ledger.entries()
     assert len(entries) == count
     assert before is not None
@@ -244,6 +245,8 @@ def test_a_loop_is_one_worker_that_waits_for_nobody() -> None:
 # ---- the split
 
 COMPUTE = lanes.compute("primes", tasks=16, task_size=6000)
+COMPUTE_IN_C = lanes.compute("primes", tasks=16, task_size=150_000)
+"""As long: a wait for a processor between the counters of a worker and its tasks must be nothing beside it."""
 SLEEP = lanes.wait(tasks=8, duration="50ms")
 SPLIT_MODELS = ("serial", "threading", "futures-threads", "multiprocessing", "futures-processes", "asyncio",
                 *models.FAMILIES["native"])  # fmt: skip
@@ -251,13 +254,26 @@ ONE_LOOP = ("asyncio", "native-epoll", "asyncio-native")
 """One thread waits for all that these have to wait for."""
 
 
+def undisturbed(run: Callable[[], Run]) -> Run:
+    """A run while the machine was idle; if it never is, the one that was disturbed least."""
+    runs = []
+    for _ in range(TRIES):
+        runs.append(run())
+        if queued(runs[-1]) <= IDLE:
+            break
+    return min(runs, key=queued)
+
+
+def queued(run: Run) -> float:
+    split = split_of(run)
+    return split.share(split.run_queue_s)
+
+
 @pytest.mark.parametrize("model", SPLIT_MODELS)
 def test_the_split_of_what_computes_adds_up(model: str) -> None:
-    for _ in range(5):  # on a busy machine a worker may queue for long between its counters and its tasks
-        run = lanes.run(COMPUTE, model, workers=2)
-        split = split_of(run)
-        if split.adds_up:
-            break
+    work = COMPUTE_IN_C if model in models.FAMILIES["native"] else COMPUTE
+    run = undisturbed(lambda: lanes.run(work, model, workers=2))
+    split = split_of(run)
     assert split.adds_up, split
     assert split.total_s == pytest.approx(split.workers * run.work_s)
     assert split.workers == (1 if model in ("serial", "asyncio", "native-serial", "native-epoll") else 2)
@@ -272,7 +288,7 @@ def test_the_split_of_what_computes_adds_up(model: str) -> None:
 
 @pytest.mark.parametrize("model", SPLIT_MODELS)
 def test_sleeping_workers_are_blocked(model: str) -> None:
-    run = lanes.run(SLEEP, model, workers=2)
+    run = undisturbed(lambda: lanes.run(SLEEP, model, workers=2))
     split = split_of(run)
     assert split.adds_up, split
     assert split.share(split.blocked_s) >= 0.8, split
@@ -289,12 +305,16 @@ def test_more_busy_workers_than_processors_stand_in_the_run_queue(model: str) ->
 
 
 @pytest.mark.parametrize("model", models.names())
-def test_a_run_that_is_over_at_once_has_a_split(model: str) -> None:
-    run = lanes.run(lanes.wait(tasks=1, duration=0), model, workers=1)
-    split = split_of(run)
-    assert split.workers == 1
-    # A thread may queue for a processor before its only task, and that for much longer than this takes.
-    assert split.sum_s - split.run_queue_s <= split.total_s + measure._TRIFLE_S, split
+def test_a_run_that_is_over_at_once_has_a_split_of_which_nothing_is_said(model: str) -> None:
+    # A thread's counters begin with the thread, and to start it takes much longer than this task.
+    body = None if model in models.FAMILIES["native"] else "python"
+    row = replace(make_row(model, body), runs=(lanes.run(lanes.wait(tasks=1, duration=0), model, workers=1),))
+    (run,) = row.runs
+    assert split_of(run).workers == 1
+    if run.work_s < explain.LEAST_S:  # else it had to wait for a processor
+        assert explain.where_time_went(run, CPUS) == "too short to tell"
+        judged = laws.judge(row, laws.Grid({}, CPUS, CPUS, interpreter.gil()))
+        assert "split adds up" not in {each.name for each in judged}
 
 
 def test_who_worked_and_how_long_is_in_the_counters() -> None:
@@ -318,7 +338,7 @@ class Warm(Compute):
 
 @pytest.mark.parametrize("model", SPLIT_MODELS)
 def test_what_a_worker_does_to_warm_up_is_not_its_work(model: str) -> None:
-    run = lanes.run(Warm("squares", 40, 100_000), model, workers=2)
+    run = undisturbed(lambda: lanes.run(Warm("squares", 40, 100_000), model, workers=2))
     split = split_of(run)
     spans = sum(span.cpu_ns for span in run.spans) / 1e9
     assert split.adds_up, split
@@ -421,6 +441,13 @@ def test_nothing_is_left_open_after_a_run(model: str) -> None:
     lanes.run(work, model, workers=2)
     assert left_since(before) == ""
     assert not any("schedstat" in target for _, target in before.descriptors)
+
+
+@pytest.mark.parametrize("model", ["serial", "asyncio", "native-serial", "native-epoll"])
+def test_nothing_is_left_open_where_no_gil_is_watched(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpreter, "gil", lambda: False)
+    lanes.run(lanes.wait(tasks=1, duration=0), model)
+    assert not any("schedstat" in target for _, target in holdings().descriptors)
 
 
 def test_nothing_is_left_open_or_watched_after_a_run_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,5 +174,8 @@ def gil_handovers() -> int | None:
 def gil_wait_cost() -> int:
     """Nanoseconds that timing one wait for the GIL takes the thread that waits, measured now."""
 
+def rest() -> None:
+    """Give back the descriptor that looks and timed waits take on this thread, which else stays open until it ends."""
+
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that started it ends (PR_SET_PDEATHSIG)."""

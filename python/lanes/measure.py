@@ -131,6 +131,7 @@ class Meter:
         cost_s = _core.gil_wait_cost() / 1e9 if self._timed else 0.0
         if self._timed:
             _core.watch_gil(False)
+        _core.rest()
         after = _Conditions.now()
         usages = tuple(_usage(entry) for entry in self.ledger.entries())
         if self._strangers:
