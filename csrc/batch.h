@@ -1,6 +1,6 @@
 /* batch.h - the tasks of one run, in memory shared by threads and, if need be,
- * forked children: who claims which, and when to stop. It must not know what a task
- * does, who the workers are or that Python exists.
+ * forked children: who claims which, and when to stop. It must not know what a
+ * task does, who the workers are or that Python exists.
  */
 #ifndef LANES_BATCH_H
 #define LANES_BATCH_H

@@ -108,8 +108,6 @@ void lanes_lockwait_watch(const void *freed, const void *taken)
 struct object {
     uintptr_t inside; /* an address of it */
     uintptr_t base;
-    const ElfW(Phdr) * segments;
-    size_t n_segments;
     const ElfW(Sym) * symbols;
     const char *names;
     uintptr_t sealed, sealed_end; /* read-only once it is loaded */

@@ -39,6 +39,18 @@ void lanes_worker_close(struct lanes_worker *worker)
         workload->close(worker);
 }
 
+/* Do the batch's warm-up, if it has one, off the record. */
+static void warm_up(struct lanes_worker *worker)
+{
+    struct lanes_failure failure;
+    struct lanes_task task = {.failure = &failure};
+
+    if (worker->batch->warm_up == NULL)
+        return;
+    task.input = *worker->batch->warm_up;
+    worker->batch->workload->run(worker, &task);
+}
+
 void lanes_worker_main(struct lanes_batch *batch, int index, bool is_caller)
 {
     struct lanes_worker worker;
@@ -53,23 +65,12 @@ void lanes_worker_main(struct lanes_batch *batch, int index, bool is_caller)
         lanes_batch_stop(batch, rc);
         return;
     }
-    lanes_worker_warm_up(&worker);
+    warm_up(&worker);
     entry = lanes_ledger_enter(batch->ledger);
     while ((task = lanes_batch_claim(batch, index, &from)) != NULL)
         lanes_worker_do(&worker, task);
     lanes_entry_look(entry);
     lanes_worker_close(&worker);
-}
-
-void lanes_worker_warm_up(struct lanes_worker *worker)
-{
-    struct lanes_failure failure;
-    struct lanes_task task = {.failure = &failure};
-
-    if (worker->batch->warm_up == NULL)
-        return;
-    task.input = *worker->batch->warm_up;
-    worker->batch->workload->run(worker, &task);
 }
 
 void lanes_worker_do(struct lanes_worker *worker, struct lanes_task *task)

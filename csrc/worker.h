@@ -31,9 +31,6 @@ void lanes_worker_main(struct lanes_batch *batch, int index, bool is_caller);
 int lanes_worker_open(struct lanes_worker *worker);
 void lanes_worker_close(struct lanes_worker *worker);
 
-/* Do the batch's warm-up, if it has one, off the record. */
-void lanes_worker_warm_up(struct lanes_worker *worker);
-
 /* Run one claimed task, span included. */
 void lanes_worker_do(struct lanes_worker *worker, struct lanes_task *task);
 

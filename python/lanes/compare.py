@@ -191,8 +191,9 @@ def _judged(rows: Sequence[Row], twins: bool) -> tuple[Row, ...]:
         twins,
     )
     judged = [replace(row, judgements=tuple(laws.judge(row, grid))) for row in rows]
-    baseline = next(row for row in judged if (row.model, row.body) == BASELINE)
-    return tuple(row if baseline.is_sound else replace(row, measured=None) for row in judged)
+    if next(row for row in judged if row.is_baseline).is_sound:
+        return tuple(judged)
+    return tuple(replace(row, measured=None) for row in judged)
 
 
 @dataclass(slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from lanes import explain, measure, stats
 from lanes.laws import Judgement
@@ -60,6 +61,10 @@ class Row:
         return label(self.model, self.body)
 
     @property
+    def is_baseline(self) -> bool:
+        return (self.model, self.body) == BASELINE
+
+    @property
     def broken(self) -> tuple[Judgement, ...]:
         """The laws that the row breaks."""
         return tuple(each for each in self.judgements if not each.held)
@@ -74,8 +79,7 @@ class Row:
     @property
     def verdict(self) -> Verdict | None:
         """Against the baseline; None for that itself, for a row that broke a law, and where there is none."""
-        is_void = self.broken or self.error is not None or (self.model, self.body) == BASELINE
-        return None if is_void else self.measured
+        return None if self.broken or self.error is not None or self.is_baseline else self.measured
 
     @property
     def outliers(self) -> int:
@@ -173,12 +177,7 @@ class Comparison:
 
         In a sweep it is that with the fewest workers.
         """
-        model, body = (key, None) if isinstance(key, str) else key
-        for row in self.rows:
-            if row.model == model and row.body in (body, "python" if body is None else body):
-                return row
-        there = ", ".join(row.name for row in self.rows)
-        raise KeyError(f"no row {label(model, body)}; there are {there}")
+        return named(self.rows, key, "row")
 
     def __str__(self) -> str:
         """The table, as `lanes compare` shows it."""
@@ -218,6 +217,32 @@ class Comparison:
         if interpreter is None or gil is None or dispatch is None:
             return None
         return Distance(interpreter, gil, dispatch)
+
+
+class Named(Protocol):
+    """What is of one cell of the grid, or of several with the same name."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def body(self) -> str | None: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+def named(things: Sequence[N], key: str | tuple[str, str | None], what: str) -> N:
+    """The first of a model, or of a model and a body. A Python model alone gives its Python body."""
+    model, body = (key, None) if isinstance(key, str) else key
+    for thing in things:
+        if thing.model == model and thing.body in (body, "python" if body is None else body):
+            return thing
+    there = ", ".join(thing.name for thing in things)
+    raise KeyError(f"no {what} {label(model, body)}; there are {there}")
 
 
 def label(model: str, body: str | None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from lanes import explain, measure, models, stats
+from lanes import explain, models, stats
 
 if TYPE_CHECKING:
     from lanes.comparison import Row
@@ -64,7 +64,7 @@ class Grid:
     def computes(self, row: Row) -> bool:
         """Whether the row's work only computes, as far as its serial twin shows."""
         serial = self.serial(row)
-        split = measure.split(serial.typical) if serial is not None and serial.typical is not None else None
+        split = serial.split if serial is not None else None
         return split is not None and split.share(split.cpu_s) >= _COMPUTING
 
 
@@ -127,7 +127,7 @@ def _cpu_within_wall(row: Row, grid: Grid) -> tuple[bool, str] | None:
 
 
 def _adds_up(row: Row, grid: Grid) -> tuple[bool, str] | None:
-    split = measure.split(row.typical) if row.typical else None
+    split = row.split
     if split is None or row.typical is None or row.typical.work_s < explain.LEAST_S:
         return None
     return split.adds_up, f"the parts make {split.share(split.sum_s):.0%} of the workers' time"

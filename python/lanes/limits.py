@@ -77,7 +77,7 @@ def most_needed(workers: int) -> tuple[int, int]:
 
 def check(model: str, workload: Workload, workers: int) -> None:
     """Raise ValueError, naming the limit, when it leaves no room for that many workers."""
-    need = _NEEDS.get(models.engine(model.partition("[")[0], workload.name), _Need())
+    need = _NEEDS.get(models.engine(models.parted(model)[0], workload.name), _Need())
     if need.tasks:
         _fit(model, workers, workers * need.tasks + _SPARE, "threads or processes", task_limits())
     descriptors = workers * need.descriptors

@@ -24,7 +24,7 @@ from typing import Any
 
 from lanes import stats
 from lanes.compare import Cell, Plan, Step, cells_of, measured
-from lanes.comparison import Comparison, Row, label
+from lanes.comparison import Comparison, Row, label, named
 from lanes.processors import usable_processors
 from lanes.run import as_workload
 from lanes.types import Run, Workload
@@ -91,12 +91,7 @@ class Sweep:
 
     def __getitem__(self, key: str | tuple[str, str | None]) -> Curve:
         """The curve of a model, or of a model and a body. A Python model alone gives its Python body."""
-        model, body = (key, None) if isinstance(key, str) else key
-        for curve in self.curves:
-            if curve.model == model and curve.body in (body, "python" if body is None else body):
-                return curve
-        there = ", ".join(curve.name for curve in self.curves)
-        raise KeyError(f"no curve {label(model, body)}; there are {there}")
+        return named(self.curves, key, "curve")
 
     def __str__(self) -> str:
         """The tables, as `lanes sweep` shows them."""

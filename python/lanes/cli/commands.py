@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lanes import models
 from lanes.cli.rows import input_of, modules, option_of
-from lanes.cli.screen import file_of, make_console, refuse
+from lanes.cli.screen import json_of, make_console, refuse
 from lanes.units import whole
 
 
@@ -16,11 +16,8 @@ def show_doctor(options: argparse.Namespace) -> int:
     from lanes.doctor import examine
     from lanes.report import doctor, json
 
-    to_stdout = getattr(options, "json", None) == "-"
     try:
-        path = file_of("json", options) if "json" in options and not to_stdout else None
-        if path:
-            json.check_writable(path)
+        to_stdout, path = json_of(options)
     except (ValueError, OSError) as error:
         refuse(error)
     facts = machine.facts()

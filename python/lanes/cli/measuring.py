@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lanes import workloads
 from lanes.cli.rows import modules, row_of
-from lanes.cli.screen import display_of, file_of, make_console, refuse
+from lanes.cli.screen import display_of, file_of, json_of, make_console, refuse
 from lanes.compare import Step, compare
 from lanes.comparison import Comparison
 from lanes.types import Workload
@@ -55,11 +55,8 @@ def _perform(
     """Measure one workload after another, show each result, and write them all."""
     from lanes.report import json, table
 
-    to_stdout = getattr(options, "json", None) == "-"
     try:
-        path = file_of("json", options) if "json" in options and not to_stdout else None
-        if path:
-            json.check_writable(path)
+        to_stdout, path = json_of(options)
         made = [_workload(name, options) for name in names]
     except (ValueError, OSError) as error:
         refuse(error)

@@ -33,6 +33,17 @@ def file_of(option: str, options: argparse.Namespace) -> Path:
     return Path(name)
 
 
+def json_of(options: argparse.Namespace) -> tuple[bool, Path | None]:
+    """Whether JSON goes to standard output, and the file it goes to if any, which must be writable."""
+    from lanes.report.json import check_writable
+
+    if getattr(options, "json", None) in (None, "-"):
+        return "json" in options, None
+    path = file_of("json", options)
+    check_writable(path)
+    return False, path
+
+
 def make_console(stderr: bool = False, least_width: int = 0) -> Console:
     from rich.console import Console
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import cast
@@ -29,6 +30,7 @@ _NATIVE = {
 }
 _FILES = _PYTHON | _NATIVE
 """Where each is: a file here, or a name in one."""
+_VARIANT = re.compile(r"([a-z-]+)\[([a-z]+)\]")
 FAMILIES: dict[str, tuple[str, ...]] = {"python": tuple(_PYTHON), "native": tuple(_NATIVE)}
 
 
@@ -56,8 +58,14 @@ def engine(name: str, workload: str) -> str:
     return "native-epoll" if _core.can_begin("native-epoll", workload) else "native-pthreads"
 
 
+def parted(name: str) -> tuple[str, str | None]:
+    """A model's name without and with what stands in brackets: ("multiprocessing", "spawn")."""
+    match = _VARIANT.fullmatch(name)
+    return (match[1], match[2]) if match else (name, None)
+
+
 def _variant(name: str) -> Model:
-    from lanes.models.variant import Variant, parted
+    from lanes.models.variant import Variant
 
     base, variant = parted(name)
     if base not in names() or variant is None:
@@ -89,7 +97,7 @@ def in_order(chosen: Iterable[str]) -> list[str]:
     """Names of models and variants in the order of the grid, each variant after its model."""
 
     def place(name: str) -> tuple[int, int]:
-        base, _, variant = name.rstrip("]").partition("[")
+        base, variant = parted(name)
         return names().index(base), [*load(base).variants].index(variant) + 1 if variant else 0
 
     return sorted(set(chosen), key=place)
@@ -99,7 +107,7 @@ def select(wanted: str | Iterable[str]) -> tuple[str, ...]:
     """The names meant by "all", by a family, by "variants" or by a list of these and of names, each once."""
     words = [word.strip() for word in wanted.split(",")] if isinstance(wanted, str) else list(wanted)
     bracketed = [load(word).name for word in words if "[" in word]
-    groups = {"all": names(), **FAMILIES, **({"variants": variants()} if "variants" in words else {"variants": ()})}
+    groups = {"all": names(), **FAMILIES, "variants": variants() if "variants" in words else ()}
     return pick("model", words, (*names(), *bracketed), groups)
 
 

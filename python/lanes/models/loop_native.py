@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from itertools import starmap
 
 from lanes.flight import fly
 from lanes.models.loop import LOOPS, loop_factory
@@ -25,4 +26,4 @@ variants = {"uvloop": LOOPS["uvloop"]}
 def run(work: Work, workers: int, variant: str | None = None) -> Iterator[Done]:
     with asyncio.Runner(loop_factory=loop_factory(variant)) as runner:
         records = runner.run(fly(name, work, workers))
-    return (done(index, record) for index, record in enumerate(records))
+    return starmap(done, enumerate(records))

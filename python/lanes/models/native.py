@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import starmap
 
 from lanes import _core
 from lanes.types import Done
@@ -27,7 +28,7 @@ class Native:
     def run(self, work: Work, workers: int, variant: str | None = None) -> Iterator[Done]:
         records = _core.run(self.name, work.workload.name, work.inputs, workers, work.ledger, work.warm_up)
         # One by one as they are asked for, which is after the clock has stopped: they are no work of the engine's.
-        return (done(index, record) for index, record in enumerate(records))
+        return starmap(done, enumerate(records))
 
 
 SERIAL = Native("native-serial", "nobody", "1")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lanes.types import Done, Model
 from lanes.work import Work
-
-_NAME = re.compile(r"([a-z-]+)\[([a-z]+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +54,3 @@ class Variant:
 
     def run(self, work: Work, workers: int, variant: str | None = None) -> Iterable[Done]:
         return self.column.run(work, workers, self.variant)
-
-
-def parted(name: str) -> tuple[str, str | None]:
-    """A model's name without and with what stands in brackets: ("multiprocessing", "spawn")."""
-    match = _NAME.fullmatch(name)
-    return (match[1], match[2]) if match else (name, None)

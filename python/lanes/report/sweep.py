@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lanes.comparison import Row
+from lanes.comparison import BASELINE, Row
 from lanes.report import table
 from lanes.sweep import Curve, Fit, Sweep
 from lanes.units import format_duration
@@ -74,7 +74,7 @@ def _usl(fit: Fit | None) -> tuple[str, ...]:
 
 
 def _pays_off(curve: Curve) -> str:
-    if curve.pays_off_s is None or (curve.model, curve.body) == ("serial", "python"):
+    if curve.pays_off_s is None or (curve.model, curve.body) == BASELINE:
         return "-"
     return "never" if math.isinf(curve.pays_off_s) else format_duration(curve.pays_off_s * 1e9)
 
@@ -101,5 +101,5 @@ def _notes(sweep: Sweep) -> Iterator[Text]:
         yield Text(line, "red")
     for line in table.broken_laws(sweep.comparison):
         yield Text(line, "yellow")
-    for reason, names in table.reasons(sweep.comparison).items():
-        yield Text(f"{table.listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}", "dim")
+    for line in table.reasons(sweep.comparison):
+        yield Text(line, "dim")

@@ -15,7 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from lanes.comparison import BASELINE, Comparison, Difference, Row, label
+from lanes.comparison import Comparison, Difference, Row, label
 from lanes.explain import LEAST_S
 from lanes.laws import LAWS
 from lanes.measure import Split
@@ -171,7 +171,7 @@ def _table(comparison: Comparison) -> Table:
             *(row.model, row.body or "", str(row.workers)),
             "-" if row.wall is None else f"{row.wall * scale:,.{digits}f}",
             "-" if row.speedup is None else factor(row.speedup),
-            "-" if row.interval is None or _is_baseline(row) else _interval(row.interval),
+            "-" if row.interval is None or row.is_baseline else _interval(row.interval),
             _word(row),
             style=style,
             end_section=ends_family,
@@ -254,10 +254,6 @@ def _widest(comparison: Comparison) -> int:
     return max(len(row.name) for row in comparison)
 
 
-def _is_baseline(row: Row) -> bool:
-    return (row.model, row.body) == BASELINE
-
-
 def _interval(interval: Interval) -> str:
     """1.38-1.47: the unit stands beside it."""
     return f"{factor(interval.low)[:-1]}-{factor(interval.high)[:-1]}"
@@ -286,7 +282,7 @@ def _word(row: Row) -> Text:
         return Text("DIFFERS", "bold red")
     if row.broken:
         return Text("void", "bold red")
-    if _is_baseline(row):
+    if row.is_baseline:
         return Text("baseline", "dim")
     if row.verdict is None:
         return Text("-")
@@ -316,8 +312,8 @@ def _notes(comparison: Comparison) -> Iterator[Text]:
             yield Text(f"{row.name}: no close-up: {row.closeup_error}", "yellow")
     if strays := [f"{row.outliers} of {row.name}" for row in comparison if row.outliers]:
         yield Text(f"Outliers among the ratios, which count like all others: {listed(strays)}.", "dim")
-    for reason, names in reasons(comparison).items():
-        yield Text(f"{listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}", "dim")
+    for line in reasons(comparison):
+        yield Text(line, "dim")
     if not comparison.workload.compiled:
         yield Text("held, released and native models are left out: a Python function has no C body", "dim")
 
@@ -390,13 +386,14 @@ def broken_laws(comparison: Comparison) -> Iterator[str]:
             yield f"Broken law: {law.name} ({law.says}). {why[0][0]}: {why[0][1]}. Void: {listed(names)}."
 
 
-def reasons(comparison: Comparison) -> dict[str, list[str]]:
-    """The cells that make no sense, by reason."""
-    names: dict[str, list[str]] = {}
+def reasons(comparison: Comparison) -> Iterator[str]:
+    """The cells that make no sense, one line per reason."""
+    cells: dict[str, list[str]] = {}
     for row in comparison:
         if row.reason is not None:
-            names.setdefault(row.reason, []).append(row.name)
-    return names
+            cells.setdefault(row.reason, []).append(row.name)
+    for reason, names in cells.items():
+        yield f"{listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}"
 
 
 def _differences(comparison: Comparison, row: Row) -> Iterator[str]:
