@@ -84,6 +84,32 @@ def test_a_tree_is_a_process_and_all_below_it(tmp_path: Path) -> None:
     assert watch.peak_rss == (20 * 1024, 40 * 1024, 60 * 1024, 80 * 1024)
 
 
+def test_a_look_in_which_a_process_came_or_went_is_no_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A page that the first one has alone, and then shares with the second, would count once and a half.
+    process(tmp_path, 1, 100, 100)
+    children = tmp_path / "1/task/1/children"
+    turns = iter(("2 ", ""))
+    kib = closeup._kib
+
+    def then_the_tree_changes(path: Path, name: str) -> int:
+        size = kib(path, name)
+        if path == tmp_path / "1/smaps_rollup":
+            children.write_text(next(turns))
+        return size
+
+    process(tmp_path, 2, 50, 100)
+    monkeypatch.setattr(closeup, "_kib", then_the_tree_changes)
+    watch = MemoryWatch(tmp_path)
+    watch.look(1)
+    assert watch.peak_pss is None, "2 came"
+    watch.look(1)
+    assert watch.peak_pss is None, "2 went"
+    assert watch.peak_rss == (100 * 1024, 100 * 1024), "of each, it holds all the same"
+    monkeypatch.undo()
+    watch.look(1)
+    assert watch.peak_pss == 100 * 1024
+
+
 def test_children_of_every_thread_count(tmp_path: Path) -> None:
     process(tmp_path, 1, 10, 20, 2)
     process(tmp_path, 2, 30, 40)

@@ -45,12 +45,15 @@ class MemoryWatch:
     def look(self, pid: int) -> None:
         began = time.monotonic()
         total = 0
-        for each in _tree(self._proc, pid):
+        tree = list(_tree(self._proc, pid))
+        for each in tree:
             total += _kib(self._proc / str(each) / "smaps_rollup", "Pss:") * 1024
             if peak := _kib(self._proc / str(each) / "status", "VmHWM:") * 1024:
                 self._rss[each] = peak
-        # A kernel that does not tell a process's children would have us take one process for them all.
-        if total and (self._proc / f"{pid}/task/{pid}/children").exists():
+        # A kernel that does not tell a process's children would have us take one process for them all; and where one
+        # came or went meanwhile, shares before and after were added, and some pages counted twice.
+        steady = tree == list(_tree(self._proc, pid))
+        if total and steady and (self._proc / f"{pid}/task/{pid}/children").exists():
             self.peak_pss = max(total, self.peak_pss or 0)
         self.pause_s = max(_PAUSE_S, _DUTY * (time.monotonic() - began))
 
