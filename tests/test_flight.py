@@ -422,23 +422,25 @@ def test_the_loop_wakes_when_there_is_something_to_do_and_never_else(engine: str
     assert waits <= most
 
 
-@pytest.mark.parametrize("model", ["native-pthreads", "native-fork", "asyncio-native"])
-def test_the_loop_goes_on_while_natives_compute(model: str) -> None:
+async def ticked(workload: Workload, model: str, every_s: float) -> tuple[lanes.Run, list[float]]:
+    """A run of two workers, and when the loop beside it had a turn for a timer, on the monotonic clock in seconds."""
     ticks: list[float] = []
 
     async def tick() -> None:
         while True:
             ticks.append(time.monotonic())
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(every_s)
 
-    async def main() -> lanes.Run:
-        ticker = asyncio.create_task(tick())
-        try:
-            return await lanes.run_async(lanes.compute("primes", tasks=40, task_size=100_000), model, workers=2)
-        finally:
-            ticker.cancel()
+    ticker = asyncio.create_task(tick())
+    try:
+        return await lanes.run_async(workload, model, workers=2), ticks
+    finally:
+        ticker.cancel()
 
-    run = awaited(main())
+
+@pytest.mark.parametrize("model", ["native-pthreads", "native-fork", "asyncio-native"])
+def test_the_loop_goes_on_while_natives_compute(model: str) -> None:
+    run, ticks = awaited(ticked(lanes.compute("primes", tasks=40, task_size=100_000), model, 0.005))
     began, ended = run.began_ns / 1e9, run.ended_ns / 1e9
     inside = sum(began < at < ended for at in ticks)
     print(f"{model}: {inside} ticks in {run.wall_s * 1e3:.0f} ms")
@@ -461,21 +463,7 @@ def test_python_starts_no_thread(monkeypatch: pytest.MonkeyPatch, origin: Origin
 
 def test_an_embedded_origin_is_started_beside_the_loop_and_ends_with_the_run() -> None:
     before = holdings()
-    ticks: list[float] = []
-
-    async def tick() -> None:
-        while True:
-            ticks.append(time.monotonic())
-            await asyncio.sleep(0.002)
-
-    async def main() -> lanes.Run:
-        ticker = asyncio.create_task(tick())
-        try:
-            return await lanes.run_async(lanes.download(tasks=3, size="1kB", latency="1ms"), "native-epoll")
-        finally:
-            ticker.cancel()
-
-    run = awaited(main())
+    run, ticks = awaited(ticked(lanes.download(tasks=3, size="1kB", latency="1ms"), "native-epoll", 0.002))
     assert run.outcomes == tuple(Outcome("ok", (200, 1000, crc32(1000, n))) for n in range(3))
     assert sum(at < run.began_ns / 1e9 for at in ticks) >= 5, "while it started"
     assert left_since(before) == ""
