@@ -89,6 +89,7 @@ int lanes_ledger_attach(struct lanes_ledger *ledger, int fd)
     rc = map(ledger, (size_t)file.st_size);
     if (rc == 0 && ledger->book->bytes != (size_t)file.st_size) {
         munmap(ledger->book, (size_t)file.st_size);
+        ledger->book = NULL; /* nothing for lanes_ledger_close() */
         rc = -EINVAL;
     }
     return rc;

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -691,9 +692,11 @@ static void check_lock_wait(void)
 static void check_ledger(void)
 {
     struct lanes_ledger ledger;
+    int other = memfd_create("no ledger", MFD_CLOEXEC);
     int status;
     pid_t pid;
 
+    CHECK(other >= 0 && ftruncate(other, 4096) == 0, "a file of zeros");
     CHECK(lanes_ledger_open(&ledger, 2) == 0, "ledger");
     lanes_ledger_look(&ledger, false);
     lanes_ledger_look(&ledger, true);
@@ -717,6 +720,9 @@ static void check_ledger(void)
     CHECK(lanes_ledger_tally(&ledger).bytes == 8, "bytes");
     CHECK(lanes_ledger_tally(&ledger).ns == 10, "ns");
     lanes_ledger_close(&ledger);
+    CHECK(lanes_ledger_attach(&ledger, other) == -EINVAL, "no ledger's");
+    lanes_ledger_close(&ledger);
+    CHECK(close(other) == 0, "it was left to us");
     CHECK(lanes_ledger_open(&ledger, 1) == 0,
           "another, perhaps at its address");
     lanes_ledger_look(&ledger, false);

@@ -204,7 +204,9 @@ def ledger_refuses() -> None:
     refused(_core.Ledger, 0)
     refused(_core.Ledger, "1")
     refused(_core.Ledger.attach, "1")
-    for descriptor in (os.open(os.devnull, os.O_RDWR), -1):
+    zeros = os.memfd_create("no ledger")
+    os.ftruncate(zeros, 4096)
+    for descriptor in (os.open(os.devnull, os.O_RDWR), zeros, -1):
         with suppress(OSError):
             _core.Ledger.attach(descriptor)
             raise AssertionError(f"{descriptor} is no ledger's")

@@ -647,6 +647,16 @@ def test_bad_arguments_of_a_ledgers_methods() -> None:
     assert (ledger.entries(), ledger.tally()) == ([], (0, 0))
 
 
+@pytest.mark.parametrize("size", [0, 1, 4096, 2**16])
+def test_a_file_that_is_no_ledgers_is_refused_and_left_to_the_caller(size: int) -> None:
+    descriptor = os.memfd_create("no ledger")
+    os.ftruncate(descriptor, size)
+    with pytest.raises(OSError, match="the ledger: Invalid argument"):
+        _core.Ledger.attach(descriptor)
+    assert os.fstat(descriptor).st_size == size
+    os.close(descriptor)
+
+
 def test_a_ledger_has_an_entry_from_the_first_look_to_the_last() -> None:
     ledger = _core.Ledger(3)
     before = time.monotonic_ns()
