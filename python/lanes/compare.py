@@ -81,16 +81,20 @@ def compare(
     """
     workload = as_workload(workload, items)
     plan = Plan.made(rounds, budget, deadline, closeup)
-    seed = random.SystemRandom().getrandbits(32) if seed is None else seed
-    return measured(cells_of(workload, models, bodies, workers), workload, plan, seed, progress or (lambda step: None))
+    return measured(cells_of(workload, models, bodies, workers), workload, plan, seed, progress)
 
 
 def measured(
-    cells: Sequence[Cell], workload: Workload, plan: Plan, seed: int, tell: Callable[[Step], None]
+    cells: Sequence[Cell],
+    workload: Workload,
+    plan: Plan,
+    seed: int | None = None,
+    progress: Callable[[Step], None] | None = None,
 ) -> Comparison:
-    """Take the samples of these cells, and say what came of them."""
+    """Take the samples of these cells, and say what came of them; seed and progress are those of `compare`."""
+    seed = random.SystemRandom().getrandbits(32) if seed is None else seed
     with workload.serve() as served:
-        turns = _measure(cells, served, plan, random.Random(seed), tell)
+        turns = _measure(cells, served, plan, random.Random(seed), progress or (lambda step: None))
         baseline = next(cell.runs for cell in cells if (cell.model, cell.body) == BASELINE)
         rows = _judged([cell.row(baseline) for cell in cells], workload.twins)
     return Comparison(workload, turns, seed, machine.facts(), rows, plan.budget_s)

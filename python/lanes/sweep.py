@@ -16,7 +16,6 @@ is how many times faster the bodies ran than serial's. So it pays off where L ex
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -128,8 +127,7 @@ def sweep(
             cells.setdefault((cell.model, cell.body, cell.workers), cell)
     order = list(dict.fromkeys((model, body) for model, body, _ in cells))
     in_order = sorted(cells.values(), key=lambda cell: (order.index((cell.model, cell.body)), cell.workers))
-    seed = random.SystemRandom().getrandbits(32) if seed is None else seed
-    comparison = measured(in_order, workload, plan, seed, progress or (lambda step: None))
+    comparison = measured(in_order, workload, plan, seed, progress)
     curves = (_curve([row for row in comparison if (row.model, row.body) == key], comparison) for key in order)
     return Sweep(comparison, counts, tuple(curves))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,7 +42,7 @@ def cell(kind: type[Cell] = Cell) -> Cell:
 def second_row(workload: Workload, second: Cell) -> Row:
     """What a comparison by default says of `second`, held against the plain cell."""
     plan = Plan.made(rounds=None, budget=None, deadline=None, closeup=False)
-    row = measured([cell(), second], workload, plan, random.getrandbits(32), lambda step: None).rows[1]
+    row = measured([cell(), second], workload, plan).rows[1]
     if row.error is not None or row.measured is None:
         raise CannotMeasureError(row.error or "there is no verdict")
     return row

@@ -17,14 +17,12 @@ from rich.text import Text
 from lanes import machine, stats
 from lanes.comparison import label
 from lanes.report.json import Document
-from lanes.report.table import bare_table, count, factor, listed, params_of, print_table, time_unit
+from lanes.report.table import STYLES, bare_table, count, factor, listed, params_of, print_table, time_unit
 
 Row: TypeAlias = dict[str, Any]
 """A row as it was read."""
 
 Pair: TypeAlias = tuple[Document, Document]
-
-_STYLES = {"faster": "green", "slower": "yellow", "cannot tell": "dim"}
 
 
 def pairs(one: Sequence[Document], other: Sequence[Document]) -> list[Pair]:
@@ -122,7 +120,7 @@ def _judged(before: Row, after: Row) -> tuple[str, Text]:
     if _broken(before) or _broken(after):
         return "-", Text("void", "bold red")
     verdict = stats.unpaired(_walls(after), _walls(before))
-    return factor(verdict.factor), Text(verdict.word, _STYLES[verdict.word])
+    return factor(verdict.factor), Text(verdict.word, STYLES.get(verdict.word, "dim"))
 
 
 def _broken(row: Row) -> list[str]:

@@ -52,7 +52,7 @@ def _speedup(row: Row | None) -> Text:
     if row.broken:
         return Text(f"({table.factor(row.speedup)})", "red")
     word = row.verdict.word if row.verdict else ""
-    return Text(table.factor(row.speedup), {"faster": "green", "slower": "yellow"}.get(word, ""))
+    return Text(table.factor(row.speedup), table.STYLES.get(word, ""))
 
 
 def _fits(sweep: Sweep) -> Table:

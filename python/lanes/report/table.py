@@ -26,6 +26,9 @@ from lanes.units import format_duration, format_rate, format_size
 _WIDEST = 500
 """No table has more columns."""
 
+STYLES = {"faster": "green", "slower": "yellow"}
+"""Of verdicts."""
+
 _SHOWN = 5
 """Of many differing tasks or equal rows, so many are named."""
 
@@ -286,7 +289,7 @@ def _word(row: Row) -> Text:
         return Text("baseline", "dim")
     if row.verdict is None:
         return Text("-")
-    return Text(row.verdict.word, {"faster": "green", "slower": "yellow"}.get(row.verdict.word, ""))
+    return Text(row.verdict.word, STYLES.get(row.verdict.word, ""))
 
 
 def _notes(comparison: Comparison) -> Iterator[Text]:
