@@ -202,6 +202,32 @@ def test_however_small_the_budget_there_is_one_round(taken: list[tuple[str, str 
     assert len(taken) == 2
 
 
+def test_what_just_misses_a_verdict_within_the_default_budget_gets_the_time_for_it(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    steps: list[Step] = []
+    kinds = timed(monkeypatch, clock, 4.5, lambda: 1.0)
+    result = lanes.compare(WORK, models="native-epoll", progress=steps.append)
+    # A round takes 9 s, and so does the close-up.
+    assert (result.rounds, result.budget_s) == (6, 60.0)
+    assert kinds == ["timed"] * 12 + ["closeup"] * 2
+    assert [step.left_s for step in steps] == [60.0, 55.5, *(63.0 - 4.5 * n for n in range(2, 15))]
+    assert [step.share for step in steps[2:]] == pytest.approx([n / 14 for n in range(2, 15)])
+
+
+@pytest.mark.parametrize(("took", "rounds"), [(8.5, 6), (8.6, 2), (1000.0, 1)])
+def test_the_default_budget_stretches_to_twice_its_time_and_never_in_vain(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, took: float, rounds: int
+) -> None:
+    timed(monkeypatch, clock, took, lambda: 1.0)
+    assert lanes.compare(WORK, models="native-epoll").rounds == rounds
+
+
+def test_a_budget_that_was_given_does_not_stretch(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    timed(monkeypatch, clock, 4.5, lambda: 1.0)
+    assert lanes.compare(WORK, models="native-epoll", budget="60s").rounds == 5
+
+
 def test_no_close_up_is_taken_and_no_time_kept_for_it_where_none_is_wanted(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:

@@ -5,7 +5,8 @@ on all alike. A speed-up is paired by round: the baseline's wall time over the r
 `serial` with the Python body; it is always among the rows, and its outcomes are what every other row must give.
 
 There are as many rounds as it takes for the interval of every speed-up to be narrow, and no more than the budget has
-time for. After them comes a pass that is not timed: one more sample of each cell, for what only disturbing it shows.
+time for; one that nobody has set stretches where it would bear no verdict. After them comes a pass that is not timed:
+one more sample of each cell, for what only disturbing it shows.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from lanes.origin import Origin
 
 BUDGET_S = 60.0
+_STRETCH = 2.0
+"""So many times that may be spent where it takes the rounds that a verdict needs, and nobody has set a budget."""
+
 _MOST_ROUNDS = 1000
 
 
@@ -71,7 +75,8 @@ def compare(
     bodies:   "all" or bodies of the Python models: python, held, released. Native models have one of their own.
     workers:  threads, processes or tasks in flight; the workload's own default when left out.
     rounds:   samples per row; when left out, until the interval of every speed-up is narrow (`stats.is_narrow`).
-    budget:   the time that all may take, "60s" when left out; there is at least one round. Not with `rounds`.
+    budget:   the time that all may take; there is at least one round. Not with `rounds`. When left out "60s", or what
+              the six rounds take that a verdict needs, should that be no more than twice as long.
     deadline: of one sample, "120s" when left out; one that takes longer is killed, and its row has an error.
     closeup:  whether a sample of each row follows that is not timed, for memory, pickling and the lag of loops.
     progress: called with a Step before every sample and once at the end.
@@ -109,10 +114,12 @@ def _seconds(duration: str | float, name: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many rounds, or for how long; how long a sample may take; and whether a close-up follows."""
+    """How many rounds, or for how long, and whether for a verdict a little longer; how long a sample may take; and
+    whether a close-up follows."""
 
     rounds: int | None
     budget_s: float | None
+    stretches: bool
     deadline_s: float
     closeup: bool
 
@@ -124,6 +131,7 @@ class Plan:
         return cls(
             None if rounds is None else whole(rounds, "rounds"),
             None if rounds is not None else BUDGET_S if budget is None else _seconds(budget, "budget"),
+            budget is None,
             sample.DEADLINE_S if deadline is None else _seconds(deadline, "deadline"),
             closeup,
         )
@@ -171,16 +179,28 @@ class _Clock:
         if self.plan.rounds is not None or self.plan.budget_s is None:
             return self.turn >= (self.plan.rounds or 1)
         spent = time.monotonic() - self.began
-        # A close-up takes about as long as a round.
-        return spent + spent / self.turn * (1 + self.plan.closeup) > self.plan.budget_s or self.turn >= _MOST_ROUNDS
+        pace_s = spent / self.turn
+        return self._needed_s(self.turn + 1, pace_s) > self._allowed_s(pace_s) or self.turn >= _MOST_ROUNDS
+
+    def _needed_s(self, rounds: int, pace_s: float) -> float:
+        """What so many rounds take at this pace, and a close-up, which takes about as long as a round."""
+        return pace_s * (rounds + self.plan.closeup)
+
+    def _allowed_s(self, pace_s: float) -> float:
+        """The budget; or what a verdict needs, if that is not much more and may be spent."""
+        budget_s = self.plan.budget_s or 0.0
+        verdict_s = self._needed_s(stats.FEWEST, pace_s)
+        if self.plan.stretches and budget_s < verdict_s <= _STRETCH * budget_s:
+            return verdict_s
+        return budget_s
 
     def step(self, cell: str, part: float) -> Step:
         """The step at this part of a round."""
         spent = time.monotonic() - self.began
         turns = self.turn + part
         if self.plan.rounds is None:
-            left, whole_s = max(0.0, (self.plan.budget_s or 0.0) - spent), self.plan.budget_s or spent
-            return Step(self.turn, None, cell, left, min(1.0, spent / whole_s))
+            allowed_s = self._allowed_s(spent / turns if turns >= 1 else 0.0)
+            return Step(self.turn, None, cell, max(0.0, allowed_s - spent), min(1.0, spent / allowed_s))
         share = min(1.0, turns / (self.plan.rounds + self.plan.closeup))
         return Step(self.turn, self.plan.rounds, cell, spent / share - spent if turns >= 1 else None, share)
 

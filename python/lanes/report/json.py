@@ -6,7 +6,7 @@ One comparison:
     workload  name, params (the user's choices) and tasks (how many)
     machine   what the result depends on: see lanes/machine.py
     rounds    how many samples each row was to have
-    budget_s  the time that they might take; null where the number of rounds was given
+    budget_s  the time that they were to take; null where the number of rounds was given
     seed      of the random order of the samples
     distance  from Python threads to native threads: interpreter, gil, dispatch, total; null without the rows it needs
     rows      in the order of the grid
