@@ -49,7 +49,7 @@ async def run_async(workload: Workload, model: str, workers: int | None = None) 
         raise ValueError(f"a loop cannot await {model}: choose from {', '.join(AWAITABLE)}")
     workers = crew(workload, column, workers)
     async with _serving(workload) as served:
-        work = Work(served, "released")
+        work = Work(served, "released", model=model)
         _core.load(served.name)
         with Meter(workers, counting=False) as meter:
             records = await fly(model, work, workers)

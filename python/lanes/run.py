@@ -117,7 +117,7 @@ def crew(workload: Workload, column: Model, workers: int | None) -> int:
 def execute(workload: Workload, column: Model, body: str | None, workers: int, kind: Pass = "timed") -> Run:
     """Run a workload that is served already; nothing is checked any more."""
     meter = Meter(workers, counting=kind != "bare", strangers=column.start_method == "forkserver")
-    work = Work(workload, body or "released", meter.ledger, pickling=kind == "closeup")
+    work = Work(workload, body or "released", meter.ledger, kind == "closeup", column.name)
     if column.start_method:
         check_items(workload.name, work.tasks)
     _warm_up(work, column)

@@ -26,13 +26,14 @@ class Work:
     Tasks and the engine's view of them are made once, here, so that no model is timed while making them. Workers note
     in the ledger, if there is one, what they use: threads and processes write to the same. `pickling` says that they
     note what they pickle as well, which disturbs them. A worker that is just being spawned is handed the ledger; no
-    other pickle has it.
+    other pickle has it. `model` is the name of the model that runs it, as in a table.
     """
 
     workload: Workload
     body: str
     ledger: _core.Ledger | None = field(default=None, repr=False, compare=False)
     pickling: bool = False
+    model: str = ""
     tasks: tuple[Task, ...] = field(init=False, repr=False)
     inputs: tuple[_core.TaskInput, ...] = field(init=False, repr=False)
     warm_up: _core.TaskInput | None = field(init=False, repr=False)
@@ -45,7 +46,7 @@ class Work:
         object.__setattr__(self, "warm_up", warm_up and _input(warm_up))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _arrived, (self.workload, self.body, _handed(self.ledger), self.pickling)
+        return _arrived, (self.workload, self.body, _handed(self.ledger), self.pickling, self.model)
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Task], Done]]:
@@ -126,13 +127,13 @@ def _handed(ledger: _core.Ledger | None) -> object:
     return reduction.DupFd(ledger.fileno())
 
 
-def _arrived(workload: Workload, body: str, file: DupFd | None, pickling: bool) -> Work:
+def _arrived(workload: Workload, body: str, file: DupFd | None, pickling: bool, model: str) -> Work:
     ledger = None if file is None else _core.Ledger.attach(file.detach())
     if ledger is not None and pickling:
         from lanes.closeup import count_pickling  # a forked process has been watched since before
 
         count_pickling(ledger)
-    return Work(workload, body, ledger, pickling)
+    return Work(workload, body, ledger, pickling, model)
 
 
 def _input(task: Task) -> _core.TaskInput:
