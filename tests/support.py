@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from lanes import stats
+from lanes import models, stats
 from lanes.comparison import Comparison, Difference, Row
 from lanes.laws import Judgement
 from lanes.stats import Verdict
@@ -108,6 +108,9 @@ def make_run(
         cpu_s,
         counters=counters,
         closeup=closeup,
+        variant=models.parted(model)[1],
+        switching="the operating system",
+        processors="many",
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 import lanes
 from lanes import models, sample
 from lanes.compare import Step
-from lanes.comparison import BASELINE
+from lanes.comparison import BASELINE, Row
 from lanes.laws import Judgement
 from lanes.run import Pass
 from lanes.types import BODIES, Closeup, Outcome, Run, Workload
@@ -371,6 +371,20 @@ def test_a_row_knows_its_verdict_its_intervals_and_what_the_laws_say(monkeypatch
     assert against is not None
     assert against.word == "slower"
     assert against.times == pytest.approx(2.2)
+
+
+def test_a_row_has_the_median_and_the_most_of_what_was_in_flight() -> None:
+    runs = []
+    for many in (1, 4, 3):
+        run = make_run(outcomes=[Outcome("ok")] * many)
+        runs.append(replace(run, spans=(run.spans[0],) * many))
+    assert Row("threading", "python", "python", 4, tuple(runs)).in_flight == (3.0, 4)
+
+
+def test_a_row_that_did_not_run_knows_its_model() -> None:
+    row = make_row("asyncio-threads[uvloop]", "released", reason="because")
+    assert (row.in_flight, row.variant) == (None, "uvloop")
+    assert (row.switching, row.processors) == ("the operating system, pre-emptively", "1 with a GIL, many without")
 
 
 def test_the_typical_run_is_explained() -> None:

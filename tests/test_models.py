@@ -19,7 +19,7 @@ from typing import Self
 import pytest
 
 import lanes
-from lanes import _core, models, sample
+from lanes import _core, interpreter, models, sample
 from lanes.models import (
     futures_processes,
     futures_threads,
@@ -344,6 +344,50 @@ def test_ctrl_c_ends_a_run_with_one_traceback(model: str, tmp_path: Path) -> Non
         assert words.rstrip().endswith("KeyboardInterrupt")
         assert "Process " not in words, "no worker has printed a traceback of its own"
         wait_until(lambda: all(map(gone, crew)))
+
+
+# ---- who decides to switch, and how many processors there are for it
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "with_gil", "without"),
+    [
+        ("serial", "python", "1", "1"),
+        ("threading", "python", "1", "many"),
+        ("threading", "held", "1", "many"),
+        ("threading", "released", "many", "many"),
+        ("futures-threads", "python", "1", "many"),
+        ("asyncio", "held", "1", "1"),
+        ("asyncio-threads[uvloop]", "python", "1", "many"),
+        ("multiprocessing[spawn]", "python", "many", "many"),
+        ("native-epoll", None, "1", "1"),
+        ("native-pthreads", None, "many", "many"),
+    ],
+)
+def test_how_many_processors_a_model_can_use_depends_on_body_and_gil(
+    name: str, body: str | None, with_gil: str, without: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for gil, many in ((True, with_gil), (False, without)):
+        monkeypatch.setattr(interpreter, "gil", lambda gil=gil: gil)
+        assert models.processors(models.load(name), body) == many
+
+
+@pytest.mark.parametrize("name", [*models.names(), *models.variants()])
+def test_a_run_knows_who_switches_on_how_many_processors_and_its_variant(name: str) -> None:
+    column, work = models.load(name), lanes.wait(tasks=1, duration=0)
+    run = sample.take(work, name, None if column.family == "native" else "held", 1)
+    assert run.model == name
+    assert run.variant == (name.partition("[")[2].rstrip("]") or None)
+    assert run.processors in ("1", "many")
+    if not name.startswith("asyncio-native"):
+        assert run.switching == column.switching
+    else:
+        assert (run.switching, run.processors) == ("the task, when it would block", "1")
+
+
+def test_what_computes_for_a_loop_uses_many_processors() -> None:
+    run = lanes.run(lanes.compute("squares", tasks=2, task_size=10), "asyncio-native")
+    assert (run.switching, run.processors) == ("the operating system, pre-emptively", "many")
 
 
 # ---- variants

@@ -15,7 +15,7 @@ from lanes.comparison import Difference
 from lanes.laws import Judgement
 from lanes.report import table
 from lanes.stats import Interval, Verdict, Word
-from lanes.types import Outcome
+from lanes.types import Closeup, Outcome
 from support import BASE, make_comparison, make_counters, make_row, make_usage
 
 FAST = tuple(wall / 4 for wall in BASE)
@@ -78,6 +78,31 @@ def test_a_second_table_and_a_sentence_say_where_the_time_went() -> None:
     assert lines[at + 6] == ""
     told = "50% start-up and shutdown; then took turns on the GIL: 20% of its time waiting for it"
     assert lines[at + 7 : at + 10] == [f"threading/python {told}", f"native-fork      {told}", ""]
+
+
+def test_a_third_table_has_what_else_was_counted() -> None:
+    usages = [make_usage(voluntary=1200, involuntary=34), make_usage(voluntary=34, thread_id=2)]
+    rows = [
+        make_row(
+            "multiprocessing-pool", "released", [1.0] * 6, BASE, cpu_s=1.5, counters=make_counters(*usages, handovers=7)
+        ),
+        make_row("native-fork", None, [1.0] * 6, BASE, counters=make_counters(make_usage())),
+        make_row("native-epoll", error="killed"),
+    ]
+    rows[0] = replace(rows[0], closeup=Closeup(peak_pss_bytes=3 << 20, pickled_bytes=3991, loop_lag_s=0.25))
+    shown = io.StringIO()
+    table.show(make_comparison(*rows), Console(file=shown, width=80), details=True)
+    lines = shown.getvalue().splitlines()
+    at = lines.index("tasks in flight: mean/max; context switches; GIL: hand-overs; peak memory; lag")
+    head = ["model", "body", "flight", "cores", "vol.", "invol.", "GIL", "MiB", "pickled", "lag", "ms"]
+    assert lines[at + 1].split() == head
+    pool = ["multiprocessing-pool", "released", "1.0/1", "1.50", "1,234", "34", "7", "3.0", "3.9", "KiB", "250.0"]
+    assert [line.split() for line in lines[at + 3 : at + 6]] == [
+        pool,
+        [],
+        ["native-fork", "1.0/1", "0.50", "0", "0", "-", "-", "-", "-"],
+    ]
+    assert max(map(len, lines[at : at + 6])) <= 80
 
 
 def test_there_is_no_second_table_for_runs_that_counted_nothing() -> None:

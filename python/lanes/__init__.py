@@ -20,7 +20,7 @@ from lanes.doctor import Finding
 from lanes.doctor import examine as doctor
 from lanes.run import run
 from lanes.sweep import Curve, Fit, Sweep, sweep
-from lanes.types import Outcome, Run, Span, Task
+from lanes.types import InFlight, Outcome, Run, Span, Task
 
 if TYPE_CHECKING:
     from lanes.flight import run_async
@@ -38,6 +38,7 @@ __all__ = [
     "Distance",
     "Finding",
     "Fit",
+    "InFlight",
     "Outcome",
     "Row",
     "Run",

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from lanes import explain, measure, stats
+from lanes import explain, measure, models, stats
 from lanes.laws import Judgement
 from lanes.measure import Split
 from lanes.stats import Interval, Verdict
-from lanes.types import Closeup, Outcome, Run, Span, Workload
+from lanes.types import Closeup, InFlight, Outcome, Run, Span, Workload
 
 BASELINE = ("serial", "python")
 """The model and the body that all others are compared with."""
@@ -31,6 +31,7 @@ class Difference:
 class Row:
     """One cell of the grid: a model with a body, and its runs, one a round. Only the first has its outcomes still.
 
+    model: as it was typed, what stands in brackets included.
     reason: why the cell makes no sense; error: why its runs ended early. Both are None where all is well.
     ratios: the baseline's wall time over this row's, round by round.
     origin_busy: the share of a run's wall time for which the embedded origin computed, at its worst; None without one.
@@ -115,6 +116,28 @@ class Row:
     def cores(self) -> float | None:
         """Processors kept busy: the median over the runs."""
         return stats.median([run.cores for run in self.runs])
+
+    @property
+    def in_flight(self) -> InFlight | None:
+        """Tasks begun and not finished: the median of the means of the runs, and the most in any of them."""
+        each = [run.in_flight for run in self.runs]
+        mean = stats.median([many.mean for many in each])
+        return None if mean is None else InFlight(mean, max(many.max for many in each))
+
+    @property
+    def variant(self) -> str | None:
+        """What stands in brackets in the model's name; None without."""
+        return models.parted(self.model)[1]
+
+    @property
+    def switching(self) -> str:
+        """Who decides when one worker gives way to another."""
+        return self.typical.switching if self.typical else models.load(self.model).switching
+
+    @property
+    def processors(self) -> str:
+        """How many processors the workers could use: "1" or "many"; of a row that did not run, as the model says it."""
+        return self.typical.processors if self.typical else models.load(self.model).processors
 
     @property
     def agrees(self) -> bool | None:

@@ -48,7 +48,8 @@ def _of_work(run: Run, parts: Split, processors: int) -> str:
     if blocked >= _MUCH and parts.gil_wait_s is None and parts.workers > 1:
         return f"{cpu:.0%} CPU, {queue:.0%} run queue; the rest waited, for the GIL or else, which is not known here"
     if blocked >= _MOST:
-        how = f"overlapped {run.in_flight:.1f} waits" if run.in_flight >= _TOGETHER else "waited for one task at a time"
+        many = run.in_flight.mean
+        how = f"overlapped {many:.1f} waits" if many >= _TOGETHER else "waited for one task at a time"
         return f"{how}; {cpu:.0%} CPU"
     if cpu >= _MOST:
         at_once = parts.cpu_s / run.work_s if run.work_s else 0.0

@@ -105,7 +105,7 @@ def _within_processors(row: Row, grid: Grid) -> tuple[bool, str] | None:
 
 def _alone(row: Row, grid: Grid) -> tuple[bool, str] | None:
     column = models.load(row.model)
-    takes_turns = column.coroutines or (column.processors.startswith("1 with") and grid.gil)
+    takes_turns = column.coroutines or (column.processors == models.WITH_GIL and grid.gil)
     if not takes_turns or row.body != "python" or not grid.computes(row):
         return None
     return _at_most(row.ratios, ALONE_LIMIT, "the speed-up is")

@@ -145,6 +145,7 @@ def account(
     done = _in_order(finished, len(work.tasks), column.name)
     if column.start_method and not work.workload.compiled:
         check_outcomes(work.workload.name, done)
+    worker = models.at_work(column, work.workload.name)
     return Run(
         workload=work.workload.name,
         model=column.name,
@@ -158,6 +159,9 @@ def account(
         start_method=column.start_method,
         counters=meter.counters,
         closeup=closeup,
+        variant=models.parted(column.name)[1],
+        switching=worker.switching,
+        processors=models.processors(worker, body),
     )
 
 

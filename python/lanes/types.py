@@ -144,6 +144,20 @@ class Closeup:
     max_loop_lag_s: float | None = None
 
 
+class InFlight(NamedTuple):
+    """How many tasks were begun and not finished: on average over the work, and at most.
+
+    Beside `cores`, which says how many processors were busy, it tells concurrency from parallelism. Tasks in flight are
+    concurrent, whoever works on them: sixteen waits on a loop are sixteen in flight and 0.0 cores, four threads that
+    take turns on the GIL are four in flight and 1.0 cores. They run in parallel as far as the cores go: four in flight
+    on 2.0 cores are two at a time. One in flight on two cores is the reverse, work that runs in parallel inside of
+    one task.
+    """
+
+    mean: float
+    max: int
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One execution of a workload by one model. `outcomes` and `spans` stand in the order of the tasks.
@@ -152,6 +166,10 @@ class Run:
     CPU time (user and system, seconds) of this process and its children over that time. start_method says how worker
     processes were started, None where a model starts none. counters is None for a run that recorded spans only, and
     closeup for every run that was timed.
+
+    model:      as it was typed, what stands in brackets included; variant: that alone, None without.
+    switching:  who decides when one worker gives way to another.
+    processors: how many the model's workers can use with this body on this interpreter: "1" or "many".
     """
 
     workload: str
@@ -166,6 +184,9 @@ class Run:
     start_method: str | None = None
     counters: Counters | None = None
     closeup: Closeup | None = None
+    variant: str | None = None
+    switching: str = ""
+    processors: str = ""
 
     @property
     def wall_s(self) -> float:
@@ -188,9 +209,20 @@ class Run:
         return (self.ended_ns - max(span.finished_ns for span in self.spans)) / 1e9
 
     @property
-    def in_flight(self) -> float:
-        """Tasks begun and not finished, on average over the work."""
-        return sum(span.finished_ns - span.started_ns for span in self.spans) / 1e9 / (self.work_s or 1e-9)
+    def in_flight(self) -> InFlight:
+        """Tasks begun and not finished, from the edges of the spans: exact as far as the clock is."""
+        work_ns = max(span.finished_ns for span in self.spans) - min(span.claimed_ns for span in self.spans)
+        mean = sum(span.finished_ns - span.started_ns for span in self.spans) / max(1, work_ns)
+        # One that begins in the instant in which another ends takes its place. None is over before it has begun: a
+        # task may be shorter than the clock can tell.
+        starts = sorted(span.started_ns for span in self.spans)
+        ends = sorted(max(span.finished_ns, span.started_ns + 1) for span in self.spans)
+        most = ended = 0
+        for begun, start in enumerate(starts, start=1):
+            while ends[ended] <= start:
+                ended += 1
+            most = max(most, begun - ended)
+        return InFlight(mean, most)
 
     @property
     def cores(self) -> float:

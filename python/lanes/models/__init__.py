@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import cast
 
-from lanes import _core
+from lanes import _core, interpreter
 from lanes.types import Model
 
 _PYTHON = {
@@ -31,6 +31,8 @@ _NATIVE = {
 _FILES = _PYTHON | _NATIVE
 """Where each is: a file here, or a name in one."""
 _VARIANT = re.compile(r"([a-z-]+)\[([a-z]+)\]")
+WITH_GIL = "1 with a GIL, many without"
+"""How many processors threads of Python can use."""
 FAMILIES: dict[str, tuple[str, ...]] = {"python": tuple(_PYTHON), "native": tuple(_NATIVE)}
 
 
@@ -56,6 +58,24 @@ def engine(name: str, workload: str) -> str:
     if name != "asyncio-native":
         return name
     return "native-epoll" if _core.can_begin("native-epoll", workload) else "native-pthreads"
+
+
+def at_work(column: Model, workload: str) -> Model:
+    """The model that does the work of this workload: of one that hands it to another model, that other."""
+    base = parted(column.name)[0]
+    behind = engine(base, workload)
+    return column if behind == base else load(behind)
+
+
+def processors(column: Model, body: str | None) -> str:
+    """How many processors its workers can use with this body on this interpreter: "1" or "many".
+
+    Threads of Python use one at a time for as long as they need the GIL: a body that lets go of it, or an interpreter
+    that has none, lets them use many.
+    """
+    if column.processors != WITH_GIL:
+        return column.processors
+    return "1" if interpreter.gil() and body != "released" else "many"
 
 
 def parted(name: str) -> tuple[str, str | None]:

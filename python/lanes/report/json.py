@@ -13,13 +13,18 @@ One comparison:
 
 A row:
 
-    model, family, body      body is null for native models
+    model, family, body      model as typed, brackets included: "multiprocessing[spawn]"; body is null for native models
+    variant                  what stands in the brackets of the model, or null
+    switching                who decides when one worker gives way to another
+    processors               how many its workers can use, with this body on this interpreter: "1" or "many"
     workers                  threads, processes or tasks in flight
     wall_s                   samples, one a round, median and ci95; seconds, start-up and shutdown of workers included
     speedup                  samples, median and ci95 of the baseline's wall over this row's in the same round; outliers
     verdict                  "faster", "slower" or "cannot tell" than the baseline; null for that and for void rows
     laws                     name, held and why of each law that applies; a broken one voids the verdict
     cpu_s, cores             medians: CPU seconds of the process and its children; processors kept busy
+    in_flight                tasks begun and not finished: mean over the work (the median of the runs), max of all runs;
+                             more of them than cores is concurrency, no more is parallelism
     startup_s                of the typical run, until the first task was taken
     work_s, shutdown_s       then until the last had ended; and from there to the end
     split                    of the typical run, seconds of its workers while at work: cpu_user_s, cpu_system_s,
@@ -222,6 +227,9 @@ def _row(row: Row, why: str | None) -> dict[str, object]:
         "model": row.model,
         "family": row.family,
         "body": row.body,
+        "variant": row.variant,
+        "switching": row.switching,
+        "processors": row.processors,
         "workers": row.workers,
         "wall_s": {"samples": list(row.walls), "median": row.wall, "ci95": row.wall_interval},
         "speedup": {
@@ -234,6 +242,7 @@ def _row(row: Row, why: str | None) -> dict[str, object]:
         "laws": [{"name": each.name, "held": each.held, "why": each.why} for each in row.judgements],
         "cpu_s": row.cpu_s,
         "cores": row.cores,
+        "in_flight": row.in_flight and row.in_flight._asdict(),
         "startup_s": run.startup_s if run else None,
         "work_s": run.work_s if run else None,
         "shutdown_s": run.shutdown_s if run else None,

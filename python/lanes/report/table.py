@@ -20,7 +20,7 @@ from lanes.explain import LEAST_S
 from lanes.laws import LAWS
 from lanes.measure import Split
 from lanes.stats import FEWEST, Interval, Verdict
-from lanes.types import BODIES, Closeup, Model, Outcome, Run
+from lanes.types import BODIES, Closeup, InFlight, Model, Outcome, Run
 from lanes.units import format_duration, format_rate, format_size
 
 _WIDEST = 500
@@ -28,6 +28,9 @@ _WIDEST = 500
 
 STYLES = {"faster": "green", "slower": "yellow"}
 """Of verdicts."""
+
+_USED = "tasks in flight: mean/max; context switches; GIL: hand-overs; peak memory; lag"
+"""What stands above the third table."""
 
 _SHOWN = 5
 """Of many differing tasks or equal rows, so many are named."""
@@ -69,9 +72,7 @@ def show(comparison: Comparison, console: Console, details: bool = False) -> Non
                 console.print(f"{row.name:<{_widest(comparison)}} {said}", soft_wrap=not console.is_terminal)
         console.print()
     if details:
-        console.print(
-            "context switches, hand-overs of the GIL, peak memory, bytes pickled, lag of the loop", style="dim"
-        )
+        console.print(_USED, style="dim", soft_wrap=not console.is_terminal)
         print_table(_used(comparison), console)
         console.print()
     for note in _notes(comparison):
@@ -226,18 +227,20 @@ def _used(comparison: Comparison) -> Table:
     table = bare_table()
     for name in ("model", "body"):
         table.add_column(name, no_wrap=True)
-    for name in ("vol.", "invol.", "CPUs", "GIL", "MiB", "pickled", "lag ms"):
+    for name in ("flight", "cores", "vol.", "invol.", "GIL", "MiB", "pickled", "lag ms"):
         table.add_column(name, no_wrap=True, justify="right")
     for row, ends_family in _by_family(comparison):
-        counters = row.typical.counters if row.typical else None
-        if counters is None:
+        run = row.typical
+        counters = run.counters if run else None
+        if run is None or counters is None:
             continue
         seen, usages = row.closeup or Closeup(), counters.usages
         table.add_row(
             *(row.model, row.body or ""),
+            in_flight(run.in_flight),
+            f"{run.cores:.2f}",
             f"{sum(usage.voluntary for usage in usages):,}",
             f"{sum(usage.involuntary for usage in usages):,}",
-            str(len({span.cpu for span in row.spans})),
             "-" if counters.handovers is None or row.family != "python" else f"{counters.handovers:,}",
             "-" if seen.peak_pss_bytes is None else f"{seen.peak_pss_bytes / 2**20:.1f}",
             "-" if seen.pickled_bytes is None else format_size(seen.pickled_bytes),
@@ -245,6 +248,11 @@ def _used(comparison: Comparison) -> Table:
             end_section=ends_family,
         )
     return table
+
+
+def in_flight(many: InFlight) -> str:
+    """3.9/4: on average and at most."""
+    return f"{many.mean:.1f}/{many.max}"
 
 
 def _by_family(comparison: Comparison) -> Iterator[tuple[Row, bool]]:
