@@ -11,7 +11,7 @@
  * at every task from the first. */
 #define STRIDE 64
 
-/* Head of the shared memory; tasks and their failures follow. Claims and the
+/* Head of the shared memory; tasks and their notes follow. Claims and the
  * stop flag are read by all workers, so they do not share a cache line. */
 struct lanes_shared {
     _Alignas(64) _Atomic size_t next; /* no task before this is free; a hint */
@@ -64,9 +64,9 @@ int lanes_batch_open(struct lanes_batch *batch,
                      const struct lanes_workload *workload, size_t n_tasks,
                      size_t n_workers, bool forks)
 {
-    struct lanes_failure *failures;
+    struct lanes_notes *notes;
     size_t bytes = sizeof(*batch->shared) +
-                   n_tasks * (sizeof(*batch->tasks) + sizeof(*failures));
+                   n_tasks * (sizeof(*batch->tasks) + sizeof(*notes));
     int rc;
 
     *batch = (struct lanes_batch){
@@ -85,9 +85,9 @@ int lanes_batch_open(struct lanes_batch *batch,
         return rc;
     }
     batch->tasks = (struct lanes_task *)(batch->shared + 1);
-    failures = (struct lanes_failure *)(batch->tasks + n_tasks);
+    notes = (struct lanes_notes *)(batch->tasks + n_tasks);
     for (size_t n = 0; n < n_tasks; n++)
-        batch->tasks[n].failure = &failures[n];
+        batch->tasks[n].notes = &notes[n];
     return 0;
 }
 
@@ -98,6 +98,8 @@ void lanes_batch_finish(struct lanes_batch *batch)
     batch->stop_fd = -1;
     batch->warm_up = NULL;
     batch->ledger = NULL;
+    batch->area = NULL;
+    batch->area_size = 0;
 }
 
 void lanes_batch_close(struct lanes_batch *batch)
@@ -116,7 +118,7 @@ void lanes_batch_rewind(struct lanes_batch *batch)
 
         atomic_store(&task->owner, 0);
         task->status = LANES_PENDING;
-        task->n_values = 0;
+        task->n_values = task->n_figures = 0;
         task->span.finished = 0;
     }
     atomic_store(&batch->shared->next, 0);

@@ -29,6 +29,8 @@ struct lanes_batch {
                                         * before its first task; may be NULL */
     struct lanes_ledger *ledger; /* borrowed: where workers enter what they
                                   * use; may be NULL */
+    void *area; /* borrowed, shared memory: the workload's own; may be NULL */
+    size_t area_size; /* in bytes */
 
     /* Asked between waits, on the thread that called run() and no other:
      * may the run go on? */

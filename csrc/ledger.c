@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define FRESH_NS 100000 /* a look this young need not be taken again */
@@ -38,18 +36,12 @@ static void set_up(void)
     pthread_atfork(NULL, NULL, forget);
 }
 
-static int map(struct lanes_ledger *ledger, size_t bytes)
+static void ready(struct lanes_ledger *ledger)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    void *memory;
 
     pthread_once(&once, set_up);
-    memory =
-        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ledger->fd, 0);
-    if (memory == MAP_FAILED)
-        return -errno;
-    ledger->book = memory;
-    return 0;
+    ledger->book = ledger->area.memory;
 }
 
 int lanes_ledger_open(struct lanes_ledger *ledger, size_t n_entries)
@@ -57,17 +49,11 @@ int lanes_ledger_open(struct lanes_ledger *ledger, size_t n_entries)
     static _Atomic uint64_t n_books;
     size_t bytes =
         sizeof(struct lanes_book) + n_entries * sizeof(struct lanes_entry);
-    int rc;
+    int rc = lanes_area_open(&ledger->area, "lanes-ledger", bytes);
 
-    ledger->book = NULL;
-    ledger->fd = memfd_create("lanes-ledger", MFD_CLOEXEC);
-    if (ledger->fd < 0)
-        return -errno;
-    rc = ftruncate(ledger->fd, (off_t)bytes) < 0 ? -errno : map(ledger, bytes);
-    if (rc < 0) {
-        close(ledger->fd);
+    if (rc < 0)
         return rc;
-    }
+    ready(ledger);
     ledger->book->bytes = bytes;
     ledger->book->n_entries = n_entries;
     ledger->book->process = getpid();
@@ -78,30 +64,21 @@ int lanes_ledger_open(struct lanes_ledger *ledger, size_t n_entries)
 
 int lanes_ledger_attach(struct lanes_ledger *ledger, int fd)
 {
-    struct stat file;
-    int rc = 0;
+    int rc = lanes_area_attach(&ledger->area, fd);
 
-    *ledger = (struct lanes_ledger){.fd = fd};
-    if (fstat(fd, &file) < 0)
-        return -errno;
-    if ((size_t)file.st_size < sizeof(struct lanes_book))
-        return -EINVAL;
-    rc = map(ledger, (size_t)file.st_size);
-    if (rc == 0 && ledger->book->bytes != (size_t)file.st_size) {
-        munmap(ledger->book, (size_t)file.st_size);
-        ledger->book = NULL; /* nothing for lanes_ledger_close() */
-        rc = -EINVAL;
-    }
-    return rc;
+    if (rc < 0)
+        return rc;
+    ready(ledger);
+    if (ledger->area.size >= sizeof(*ledger->book) &&
+        ledger->book->bytes == ledger->area.size)
+        return 0;
+    lanes_area_leave(&ledger->area);
+    return -EINVAL;
 }
 
 void lanes_ledger_close(struct lanes_ledger *ledger)
 {
-    if (ledger->book == NULL)
-        return;
-    munmap(ledger->book, ledger->book->bytes);
-    close(ledger->fd);
-    ledger->book = NULL;
+    lanes_area_close(&ledger->area);
 }
 
 struct lanes_entry *lanes_ledger_enter(struct lanes_ledger *ledger)

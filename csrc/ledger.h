@@ -7,6 +7,7 @@
 #ifndef LANES_LEDGER_H
 #define LANES_LEDGER_H
 
+#include "area.h"
 #include "usage.h"
 
 #include <stdbool.h>
@@ -22,8 +23,8 @@ struct lanes_entry {
 struct lanes_book;
 
 struct lanes_ledger {
-    struct lanes_book *book; /* owned: shared memory */
-    int fd;                  /* owned while there is a book: its file */
+    struct lanes_area area;  /* owned */
+    struct lanes_book *book; /* borrowed: what lies there */
 };
 
 /* Room for so many workers. Returns 0 or a negative errno. */

@@ -10,8 +10,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define LANES_ARGS 4   /* numbers of an input */
-#define LANES_VALUES 3 /* numbers of an outcome */
+#define LANES_ARGS 4    /* numbers of an input */
+#define LANES_VALUES 3  /* numbers of an outcome */
+#define LANES_FIGURES 4 /* numbers that the work measured of itself */
 
 enum lanes_status {
     LANES_PENDING, /* not finished (yet) */
@@ -20,10 +21,12 @@ enum lanes_status {
     LANES_KILLED, /* its worker died under it */
 };
 
-/* Why a task failed, in words. */
-struct lanes_failure {
+/* What few tasks have to say, and so lies apart from them: what the work
+ * measured of itself, and why it failed, in words. */
+struct lanes_notes {
+    int64_t figures[LANES_FIGURES];
     const char *kind; /* borrowed: a static word, such as "ConnectError" */
-    char text[120];
+    char text[152];   /* up to whole cache lines, as tasks have them */
 };
 
 /* What to do and how much of it; the workload says what it means. */
@@ -48,9 +51,9 @@ struct lanes_task {
     _Alignas(64) struct lanes_input input;
     _Atomic int32_t owner; /* shared: index of the worker + 1, 0 if free */
     int16_t status;        /* enum lanes_status */
-    int16_t n_values;
-    struct lanes_failure
-        *failure; /* borrowed: room for words, in shared memory */
+    int8_t n_values;
+    int8_t n_figures;
+    struct lanes_notes *notes; /* borrowed: room for them, in shared memory */
     int64_t values[LANES_VALUES];
     struct lanes_span span;
 };
@@ -60,5 +63,10 @@ void lanes_task_succeed(struct lanes_task *task, int n_values,
                         const int64_t *values);
 void lanes_task_fail(struct lanes_task *task, const char *kind,
                      const char *text);
+
+/* Say what the work measured of itself besides its time, before or after what
+ * came of it. What each figure means is the workload's to know. */
+void lanes_task_measured(struct lanes_task *task, int n_figures,
+                         const int64_t *figures);
 
 #endif

@@ -42,8 +42,8 @@ void lanes_worker_close(struct lanes_worker *worker)
 /* Do the batch's warm-up, if it has one, off the record. */
 static void warm_up(struct lanes_worker *worker)
 {
-    struct lanes_failure failure;
-    struct lanes_task task = {.failure = &failure};
+    struct lanes_notes notes;
+    struct lanes_task task = {.notes = &notes};
 
     if (worker->batch->warm_up == NULL)
         return;

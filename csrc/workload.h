@@ -38,6 +38,11 @@ struct lanes_workload {
     /* NULL, or what is wrong with an input and what is allowed. */
     const char *(*check)(const struct lanes_input *input);
 
+    /* NULL, or how many bytes of batch->area a task with this input needs. All
+     * workers of a run share the area, which is zeros when it begins and lies on
+     * pages of its own; where there are no tasks there may be none. */
+    size_t (*area)(const struct lanes_input *input);
+
     /* What a blocking worker keeps from task to task goes to worker->state;
      * both may be NULL. Returns 0 or a negative errno. */
     int (*open)(struct lanes_worker *worker);

@@ -4,6 +4,7 @@
  * It brings its own origin: a child that answers /N with N bytes, and /stall
  * never. Prints what went wrong and ends with the number of checks.
  */
+#include "area.h"
 #include "batch.h"
 #include "clock.h"
 #include "ledger.h"
@@ -148,6 +149,28 @@ static const struct lanes_workload mortal = {
     .name = "mortal",
     .open = mortal_open,
     .run = mortal_run,
+};
+
+/* ---- a workload that shares and measures ---- */
+
+static size_t sharing_area(const struct lanes_input *input)
+{
+    return (size_t)input->args[0];
+}
+
+static void sharing_run(struct lanes_worker *worker, struct lanes_task *task)
+{
+    atomic_int *numbers = worker->batch->area;
+    int64_t had = atomic_fetch_add(&numbers[1], 1);
+
+    lanes_task_measured(task, 2, (int64_t[]){had, -had});
+    lanes_task_succeed(task, 0, NULL);
+}
+
+static const struct lanes_workload sharing = {
+    .name = "sharing",
+    .area = sharing_area,
+    .run = sharing_run,
 };
 
 /* ---- helpers ---- */
@@ -304,7 +327,7 @@ static void check_cell(const struct lanes_model *model, const struct cell *cell,
 
         check_span(&batch, n);
         CHECK(got->status == LANES_OK, "%s/%s/%s task %zu: %s", model->name,
-              cell->workload->name, cell->text, n, got->failure->text);
+              cell->workload->name, cell->text, n, got->notes->text);
         CHECK(got->n_values == want->n_values &&
                   memcmp(got->values, want->values, sizeof(got->values)) == 0,
               "%s/%s/%s task %zu differs", model->name, cell->workload->name,
@@ -411,8 +434,8 @@ static void check_silence(int port, bool stepped)
         for (size_t n = 0; n < N_TASKS; n++)
             CHECK(batch.tasks[n].status == (n == 1 ? LANES_FAILED : LANES_OK),
                   "%s task %zu", models[m]->name, n);
-        CHECK(strcmp(batch.tasks[1].failure->kind, "ReadTimeout") == 0, "%s",
-              batch.tasks[1].failure->kind);
+        CHECK(strcmp(batch.tasks[1].notes->kind, "ReadTimeout") == 0, "%s",
+              batch.tasks[1].notes->kind);
         lanes_batch_close(&batch);
         point_urls(port, NULL);
     }
@@ -441,6 +464,58 @@ static void check_killed(int harm, int how, bool stepped)
     }
     CHECK(waitpid(-1, NULL, WNOHANG) <= 0, "a zombie is left");
     lanes_batch_close(&batch);
+}
+
+/* All workers have the same area, and each task its own figures. */
+static void check_sharing(bool stepped)
+{
+    for (size_t m = 0; m < COUNT(models); m++) {
+        struct lanes_batch batch;
+        struct lanes_area area, other;
+        int64_t sum = 0;
+
+        open_batch(&batch, models[m], &sharing, 3);
+        fill(&batch, "", 2 * sizeof(atomic_int), 0, 0);
+        CHECK(lanes_area_open(&area, "driver",
+                              sharing_area(&batch.tasks[0].input)) == 0,
+              "area");
+        CHECK(lanes_area_attach(&other, dup(area.fd)) == 0, "attach");
+        batch.area = area.memory;
+        batch.area_size = area.size;
+        CHECK(go(models[m], &batch, stepped) == 0, "%s", models[m]->name);
+        CHECK(((int *)other.memory)[1] == N_TASKS, "%s", models[m]->name);
+        for (size_t n = 0; n < N_TASKS; n++) {
+            const struct lanes_task *task = &batch.tasks[n];
+
+            CHECK(task->n_figures == 2 &&
+                      task->notes->figures[0] == -task->notes->figures[1],
+                  "task %zu", n);
+            sum += task->notes->figures[0];
+        }
+        CHECK(sum == N_TASKS * (N_TASKS - 1) / 2, "%ld", (long)sum);
+        lanes_batch_rewind(&batch);
+        CHECK(batch.tasks[0].n_figures == 0, "measured anew");
+        lanes_area_close(&other);
+        lanes_area_close(&area);
+        lanes_batch_close(&batch);
+    }
+}
+
+static void check_area(void)
+{
+    struct lanes_area area;
+    int empty = memfd_create("empty", MFD_CLOEXEC);
+
+    CHECK(lanes_area_open(&area, "driver", SIZE_MAX) == -ENOMEM, "too large");
+    CHECK(lanes_area_open(&area, "driver", INT64_MAX) < 0, "too large as well");
+    CHECK(lanes_area_attach(&area, empty) == -EINVAL, "it is empty");
+    lanes_area_close(&area);
+    CHECK(close(empty) == 0, "it was left to us");
+    CHECK(lanes_area_attach(&area, empty) == -EBADF, "it is closed");
+    CHECK(lanes_area_open(&area, "driver", 1) == 0, "a byte");
+    CHECK(*(char *)area.memory == 0, "of zero");
+    lanes_area_close(&area);
+    lanes_area_close(&area);
 }
 
 static void check_failing_open(bool stepped)
@@ -742,10 +817,12 @@ int main(void)
     check_watches(false);
     check_fairness();
     check_lock_wait();
+    check_area();
     check_ledger();
     for (int stepped = 0; stepped < 2; stepped++) {
         check_grid(stepped);
         check_silence(port, stepped);
+        check_sharing(stepped);
         check_failing_open(stepped);
         check_killed(RAISE, SIGKILL, stepped);
         check_killed(RAISE, SIGTERM, stepped);

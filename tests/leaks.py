@@ -28,6 +28,7 @@ SECOND = 10**9
 FLYING = ("native-pthreads", "native-fork", "native-epoll")
 RUNNERS = (*_core.MODELS, *(f"{model}, begun" for model in FLYING), "worker-held", "worker-released")
 LEDGER = ("__new__", "attach", "fileno", "look", "begin", "add", "tally", "entries")
+AREA = ("__new__", "attach", "fileno", "__len__", *(["__buffer__"] if sys.version_info >= (3, 12) else []))
 ROUND = 12
 """Repetitions."""
 ROUNDS = 6
@@ -221,6 +222,35 @@ def ledger_refuses() -> None:
     refused(_core.run, "native-serial", "wait", [("", 0)], 1, 1)
 
 
+def shares_an_area() -> None:
+    area = _core.Area(100)
+    view = memoryview(area)
+    other = _core.Area.attach(os.dup(area.fileno()))
+    memoryview(other)[99] = 1
+    assert (len(area), view[99]) == (100, 1)
+    for model in _core.MODELS:
+        assert _core.run(model, "wait", [("", 0)], 2, None, None, area)[0][0] == "ok"
+    with _core.Worker("wait", area) as worker:
+        worker.run(("", 0), False)
+
+
+def area_refuses() -> None:
+    refused(_core.Area)
+    refused(_core.Area, 0)
+    refused(_core.Area, "1")
+    refused(_core.Area, 2**63)
+    refused(_core.Area.attach, "1")
+    with suppress(MemoryError):
+        _core.Area(2**62)
+        raise AssertionError("there is no such memory")
+    with suppress(OSError):
+        _core.Area.attach(-1)
+        raise AssertionError("there is no such file")
+    refused(_core.run, "native-serial", "wait", [("", 0)], 1, None, None, 1)
+    refused(_core.begin, "native-epoll", "wait", [("", 0)], 1, None, None, 1)
+    refused(_core.Worker, "wait", 1)
+
+
 def enters(model: str) -> None:
     """A run whose workers enter what they use; more of them than there is room for."""
     for room in (2, 1):
@@ -300,6 +330,8 @@ def cases(urls: Urls) -> dict[str, Case]:
         "native-fork, killed": Case({"run"}, killed),
         "a ledger": Case({f"Ledger.{name}" for name in LEDGER}, keeps_a_ledger),
         "a ledger, refusing": Case({"Ledger.__new__", "Ledger.attach", "Ledger.look", "Ledger.add"}, ledger_refuses),
+        "an area": Case({f"Area.{name}" for name in AREA}, shares_an_area),
+        "an area, refusing": Case({"Area.__new__", "Area.attach"}, area_refuses),
         "the GIL, watched": Case({"watch_gil", "gil_handovers", "gil_wait_cost", "rest"}, watches),
     }
 

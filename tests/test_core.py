@@ -58,7 +58,8 @@ def gets(origin: Origin, count: int) -> Tasks:
 
 
 def test_the_stub_and_the_module_agree(tmp_path: Path) -> None:
-    (tmp_path / "allowed").write_text(r"lanes\._core\.(TaskInput|Record|Moment|Entry)")  # aliases, for annotations only
+    aliases = r"lanes\._core\.(TaskInput|Record|Moment|Entry)"  # for annotations only
+    (tmp_path / "allowed").write_text(aliases + "\n" + r"(lanes\._core\.Area\.__buffer__)?")  # seen from 3.12 on
     checked = subprocess.run(
         [sys.executable, "-m", "mypy.stubtest", "lanes._core", "--allowlist", str(tmp_path / "allowed")],
         cwd=PARENT,
@@ -180,7 +181,8 @@ def test_bad_tasks(workload: str, task: _core.TaskInput, error: type[Exception],
         (("native-serial", "wait", []), TypeError, "4 arguments"),
         (("native-serial", "wait", [], 1, 1), TypeError, "ledger must be a Ledger or None"),
         (("native-serial", "wait", [], 1, None, 1), TypeError, "a task is a tuple"),
-        (("native-serial", "wait", [], 1, None, None, 1), TypeError, "6 arguments"),
+        (("native-serial", "wait", [], 1, None, None, 1), TypeError, "area must be an Area or None"),
+        (("native-serial", "wait", [], 1, None, None, None, 1), TypeError, "7 arguments"),
         ((None, "wait", [], 1), TypeError, "str"),
         ((b"native-serial", "wait", [], 1), TypeError, "str"),
         (("native-serial", 1, [], 1), TypeError, "str"),
@@ -229,7 +231,8 @@ def test_an_exception_of_the_list_of_tasks_comes_out_as_itself() -> None:
     [
         ((), TypeError, "argument"),
         ((1,), TypeError, "str"),
-        (("wait", 1), TypeError, "argument"),
+        (("wait", 1), TypeError, "area must be an Area or None"),
+        (("wait", None, 1), TypeError, "argument"),
         (("waiting",), ValueError, "unknown workload 'waiting': the engine has .*'wait'"),
         (("wait\0",), ValueError, "null character"),
     ],
@@ -474,7 +477,8 @@ def test_records_keep_no_descriptor() -> None:
 def test_a_record_has_the_form_that_is_promised() -> None:
     (record,) = recorded("native-serial", "compute", [("squares", 0, 4)], 1)
     assert record[:5] == ("ok", None, "", (14,), 0)
-    assert [type(field) for field in record[4:]] == [int] * 8
+    assert [type(field) for field in record[4:12]] == [int] * 8
+    assert record[12:] == ((),), "it measured nothing of itself"
     (record,) = recorded("native-serial", "download", [("http://", SECOND, SECOND)], 1)
     assert record[:2] == ("failed", "DownloadError")
     assert record[2]
@@ -605,6 +609,70 @@ def test_the_functions_that_take_nothing_take_nothing() -> None:
     for function in nothing:
         with pytest.raises(TypeError, match="no arguments"):
             function(1)  # type: ignore[call-arg]
+
+
+# ---- what workers share
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "words"),
+    [
+        ((), TypeError, "argument"),
+        (("1",), TypeError, "int"),
+        ((1.0,), TypeError, "int"),
+        ((1, 2), TypeError, "argument"),
+        ((0,), ValueError, "an area has 1 byte or more, not 0"),
+        ((-3,), ValueError, "not -3"),
+        ((2**63,), OverflowError, "int"),
+        ((2**62,), MemoryError, "^$"),
+    ],
+)
+def test_bad_arguments_of_an_area(args: tuple[int], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        _core.Area(*args)
+
+
+def test_an_area_is_zeros_that_can_be_written_and_are_seen_by_all_who_have_it() -> None:
+    area = _core.Area(size=5000)
+    assert len(area) == 5000
+    assert bytes(area) == bytes(5000)
+    other = _core.Area.attach(os.dup(area.fileno()))
+    view = memoryview(area)
+    view[:4] = b"here"
+    assert bytes(memoryview(other)[:5]) == b"here\0"
+    assert in_a_child(lambda: view.__setitem__(slice(4, 9), b"child")) == "None"
+    assert bytes(memoryview(other)[:9]) == b"herechild"
+
+
+def test_a_view_keeps_its_area_and_that_its_file() -> None:
+    before = holdings()
+    view = memoryview(_core.Area(16)).cast("q")
+    view[1] = 7
+    assert left_since(before) != ""
+    assert view.tolist() == [0, 7]
+    view.release()
+    assert left_since(before) == ""
+
+
+def test_a_file_that_is_no_areas_is_refused_and_left_to_the_caller() -> None:
+    empty, reading = os.memfd_create("empty"), os.open(__file__, os.O_RDONLY)
+    for descriptor, words in ((empty, "Invalid argument"), (reading, "Permission denied"), (-1, "Bad file descriptor")):
+        with pytest.raises(OSError, match=f"the area: {words}"):
+            _core.Area.attach(descriptor)
+    with pytest.raises(TypeError, match="int"):
+        _core.Area.attach("1")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="no arguments"):
+        _core.Area(1).fileno(1)  # type: ignore[call-arg]
+    os.close(empty)
+    os.close(reading)
+
+
+def test_an_area_may_be_lent_to_work_that_needs_none() -> None:
+    area = _core.Area(1)
+    assert _core.run("native-fork", "wait", [("", 0)], 1, None, None, area)[0][0] == "ok"
+    with _core.Worker("wait", area=area) as worker:
+        assert worker.run(("", 0), True)[0] == "ok"
+    assert bytes(area) == b"\0"
 
 
 # ---- what workers use

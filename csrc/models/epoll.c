@@ -33,10 +33,10 @@ struct sky {
     size_t *empty;             /* owned: places to be filled */
     size_t n_empty;
     size_t n_under_way;
-    size_t from;                  /* where to look for the next free task */
-    bool is_warm;                 /* the warm-ups, if any, have landed */
-    struct lanes_task *warm_ups;  /* owned array */
-    struct lanes_failure failure; /* of the warm-ups: nobody reads it */
+    size_t from;                 /* where to look for the next free task */
+    bool is_warm;                /* the warm-ups, if any, have landed */
+    struct lanes_task *warm_ups; /* owned array */
+    struct lanes_notes notes;    /* of the warm-ups: nobody reads them */
 };
 
 static void landed(struct lanes_flight *flight, size_t place)
@@ -90,7 +90,7 @@ static int warm_up(struct sky *sky)
     memset(sky->warm_ups, 0, n * sizeof(*sky->warm_ups));
     while (n-- > 0) {
         sky->warm_ups[n].input = *batch->warm_up;
-        sky->warm_ups[n].failure = &sky->failure;
+        sky->warm_ups[n].notes = &sky->notes;
         start(sky, &sky->warm_ups[n]);
     }
     return 0;

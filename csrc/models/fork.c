@@ -153,7 +153,7 @@ static bool bury_task(struct nursery *nursery, size_t index, pid_t pid,
             continue;
         lanes_task_fail(task, "WorkerKilled", cause);
         task->status = LANES_KILLED;
-        task->n_values = 0;
+        task->n_values = task->n_figures = 0;
         task->span.process = task->span.thread = pid;
         task->span.finished = lanes_clock_now();
         if (task->span.claimed == 0) /* died before the first stamp */

@@ -8,6 +8,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "area.h"
 #include "ledger.h"
 #include "model.h"
 #include "worker.h"
@@ -20,6 +21,7 @@ struct lanes_state {
     PyTypeObject *records_type;                         /* owned */
     PyTypeObject *worker_type;                          /* owned */
     PyTypeObject *ledger_type;                          /* owned */
+    PyTypeObject *area_type;                            /* owned */
     PyTypeObject *flight_type;                          /* owned */
     PyObject *model_names;                              /* owned: a tuple */
     PyObject *workload_names;                           /* owned: a tuple */
@@ -41,6 +43,12 @@ struct lanes_ledger_object {
     struct lanes_ledger ledger; /* owned */
 };
 
+/* Memory that the workers of a run share. */
+struct lanes_area_object {
+    PyObject_HEAD
+    struct lanes_area area; /* owned */
+};
+
 /* What Python asked for: a model, and a batch ready to run on it. */
 struct lanes_order {
     const struct lanes_model *model;
@@ -48,11 +56,13 @@ struct lanes_order {
     PyObject *tasks;               /* owned: a tuple that keeps their texts */
     PyObject *warm_up;             /* owned: keeps its text, too; or None */
     PyObject *ledger;              /* owned: or None */
+    PyObject *area;                /* owned: or None */
 };
 
 extern PyType_Spec lanes_records_spec;
 extern PyType_Spec lanes_worker_spec;
 extern PyType_Spec lanes_ledger_spec;
+extern PyType_Spec lanes_area_spec;
 extern PyType_Spec lanes_flight_spec;
 
 /* The one place where an error of the engine becomes an exception. */
@@ -81,9 +91,15 @@ bool lanes_gil_watch(void);
 void lanes_gil_unwatch(void);
 long long lanes_gil_handovers(void);
 
-/* Python in: a task is a tuple of a text and at most four integers. */
-int lanes_input_parse(PyObject *item, const struct lanes_workload *workload,
+/* Python in: a task is a tuple of a text and at most four integers, which the
+ * batch's workload can read, and has the area for. */
+int lanes_input_parse(PyObject *item, const struct lanes_batch *batch,
                       struct lanes_input *input);
+
+/* An Area, or None, for the batch to borrow; -1 with an exception for anything
+ * else. */
+int lanes_area_lend(struct lanes_state *state, PyObject *area,
+                    struct lanes_batch *batch);
 
 /* Python out. A tuple of n values, which it steals, NULLs included. */
 PyObject *lanes_tuple_make(Py_ssize_t n, PyObject *const *values);

@@ -24,12 +24,29 @@ void lanes_error_raise(const char *who, int rc)
 
 /* ---- Python in: a task is a tuple of a text and at most four integers ---- */
 
-int lanes_input_parse(PyObject *item, const struct lanes_workload *workload,
+static int check(const struct lanes_batch *batch,
+                 const struct lanes_input *input)
+{
+    const struct lanes_workload *workload = batch->workload;
+    const char *wrong = workload->check ? workload->check(input) : NULL;
+    size_t needed = !wrong && workload->area ? workload->area(input) : 0;
+
+    if (wrong != NULL)
+        PyErr_Format(PyExc_ValueError, "%s: %s", workload->name, wrong);
+    else if (needed > batch->area_size)
+        PyErr_Format(PyExc_ValueError,
+                     "%s: a task needs an area of %zu bytes, and there are %zu",
+                     workload->name, needed, batch->area_size);
+    else
+        return 0;
+    return -1;
+}
+
+int lanes_input_parse(PyObject *item, const struct lanes_batch *batch,
                       struct lanes_input *input)
 {
     Py_ssize_t size = PyTuple_Check(item) ? PyTuple_GET_SIZE(item) : 0;
     Py_ssize_t length;
-    const char *wrong;
 
     if (size < 1 || size > 1 + LANES_ARGS ||
         !PyUnicode_Check(PyTuple_GET_ITEM(item, 0))) {
@@ -47,12 +64,12 @@ int lanes_input_parse(PyObject *item, const struct lanes_workload *workload,
         if (input->args[n - 1] == -1 && PyErr_Occurred())
             return -1;
     }
-    wrong = strlen(input->text) == (size_t)length
-                ? (workload->check ? workload->check(input) : NULL)
-                : "a text must not contain a null character";
-    if (wrong != NULL)
-        PyErr_Format(PyExc_ValueError, "%s: %s", workload->name, wrong);
-    return wrong == NULL ? 0 : -1;
+    if (strlen(input->text) == (size_t)length)
+        return check(batch, input);
+    PyErr_Format(PyExc_ValueError,
+                 "%s: a text must not contain a null character",
+                 batch->workload->name);
+    return -1;
 }
 
 /* ---- Python out: a record per task ---- */
@@ -74,26 +91,26 @@ PyObject *lanes_tuple_make(Py_ssize_t n, PyObject *const *values)
     return tuple;
 }
 
-static PyObject *values_of(const struct lanes_task *task)
+static PyObject *integers(int n, const int64_t *numbers)
 {
-    PyObject *values[LANES_VALUES];
+    PyObject *integers[LANES_VALUES + LANES_FIGURES]; /* room for either */
 
-    for (int n = 0; n < task->n_values; n++)
-        values[n] = PyLong_FromLongLong(task->values[n]);
-    return lanes_tuple_make(task->n_values, values);
+    for (int i = 0; i < n; i++)
+        integers[i] = PyLong_FromLongLong(numbers[i]);
+    return lanes_tuple_make(n, integers);
 }
 
 static PyObject *failure_kind(const struct lanes_task *task)
 {
     return task->status >= LANES_FAILED
-               ? PyUnicode_FromString(task->failure->kind)
+               ? PyUnicode_FromString(task->notes->kind)
                : Py_NewRef(Py_None);
 }
 
 /* The text may have been cut within a character. */
 static PyObject *failure_text(const struct lanes_task *task)
 {
-    const char *text = task->status >= LANES_FAILED ? task->failure->text : "";
+    const char *text = task->status >= LANES_FAILED ? task->notes->text : "";
 
     return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
 }
@@ -103,12 +120,12 @@ PyObject *lanes_record_make(struct lanes_state *state,
 {
     const struct lanes_span *span = &task->span;
 
-    return lanes_tuple_make(12,
+    return lanes_tuple_make(13,
                             (PyObject *[]){
                                 Py_NewRef(state->statuses[task->status]),
                                 failure_kind(task),
                                 failure_text(task),
-                                values_of(task),
+                                integers(task->n_values, task->values),
                                 PyLong_FromLong(atomic_load(&task->owner) - 1),
                                 PyLong_FromLong(span->thread),
                                 PyLong_FromLong(span->process),
@@ -117,5 +134,6 @@ PyObject *lanes_record_make(struct lanes_state *state,
                                 PyLong_FromLongLong(span->started),
                                 PyLong_FromLongLong(span->finished),
                                 PyLong_FromLongLong(span->cpu),
+                                integers(task->n_figures, task->notes->figures),
                             });
 }

@@ -60,7 +60,7 @@ static PyObject *ledger_attach(PyObject *type, PyObject *arg)
 static PyObject *ledger_fileno(PyObject *op, PyObject *unused)
 {
     (void)unused;
-    return PyLong_FromLong(((struct lanes_ledger_object *)op)->ledger.fd);
+    return PyLong_FromLong(((struct lanes_ledger_object *)op)->ledger.area.fd);
 }
 
 static PyObject *ledger_look(PyObject *op, PyObject *const *args,

@@ -9,6 +9,7 @@ struct worker {
     PyObject_HEAD
     struct lanes_batch batch; /* owned while open: one task, over and over */
     struct lanes_worker worker;
+    PyObject *area;      /* owned: what the batch borrows; or None */
     atomic_bool is_busy; /* shared: a thread is inside */
     bool is_open;
 };
@@ -27,7 +28,7 @@ static void worker_shut(struct worker *self)
     self->is_open = false;
 }
 
-static int worker_open(struct worker *self,
+static int worker_open(struct worker *self, struct lanes_state *state,
                        const struct lanes_workload *workload)
 {
     int rc;
@@ -37,6 +38,9 @@ static int worker_open(struct worker *self,
     rc = lanes_batch_open(&self->batch, workload, 1, 1, false);
     if (rc < 0)
         goto leave;
+    rc = lanes_area_lend(state, self->area, &self->batch);
+    if (rc < 0)
+        goto close_batch;
     lanes_worker_init(&self->worker, &self->batch, 0, true);
     rc = lanes_worker_open(&self->worker);
     if (rc < 0)
@@ -55,20 +59,26 @@ leave:
 static PyObject *worker_new(PyTypeObject *type, PyObject *args,
                             PyObject *kwargs)
 {
-    static char *names[] = {"workload", NULL};
+    static char *names[] = {"workload", "area", NULL};
+    struct lanes_state *state = PyType_GetModuleState(type);
     const struct lanes_workload *workload;
     const char *name;
-    PyObject *self;
+    PyObject *area = Py_None;
+    struct worker *self;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s:Worker", names, &name))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s|O:Worker", names, &name,
+                                     &area))
         return NULL;
-    workload = lanes_row_find(PyType_GetModuleState(type), name);
+    workload = lanes_row_find(state, name);
     if (workload == NULL)
         return NULL;
-    self = type->tp_alloc(type, 0);
-    if (self != NULL && worker_open((struct worker *)self, workload) < 0)
+    self = (struct worker *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->area = Py_NewRef(area);
+    if (worker_open(self, state, workload) < 0)
         Py_CLEAR(self);
-    return self;
+    return (PyObject *)self;
 }
 
 static void worker_dealloc(PyObject *self)
@@ -76,6 +86,7 @@ static void worker_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
 
     worker_shut((struct worker *)self);
+    Py_XDECREF(((struct worker *)self)->area);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -103,8 +114,7 @@ static PyObject *worker_do(struct worker *self, PyObject *item, bool release)
     size_t from = 0;
 
     lanes_batch_rewind(&self->batch);
-    if (lanes_input_parse(item, self->batch.workload,
-                          &self->batch.tasks[0].input) < 0)
+    if (lanes_input_parse(item, &self->batch, &self->batch.tasks[0].input) < 0)
         return NULL;
     /* Another thread of this process may be the worker this time. */
     self->worker.thread = lanes_clock_thread();
@@ -183,8 +193,8 @@ static PyMethodDef worker_methods[] = {
 };
 
 static PyType_Slot worker_slots[] = {
-    {Py_tp_doc, "Worker(workload)\n--\n\nOne worker's C body: one task a "
-                "call, and what is kept between calls."},
+    {Py_tp_doc, "Worker(workload, area=None)\n--\n\nOne worker's C body: one "
+                "task a call, and what is kept between calls."},
     {Py_tp_new, worker_new},
     {Py_tp_dealloc, worker_dealloc},
     {Py_tp_methods, worker_methods},

@@ -10,8 +10,10 @@ from typing import Self, TypeAlias, final
 
 TaskInput: TypeAlias = tuple[str | int, ...]
 
-Record: TypeAlias = tuple[str, str | None, str, tuple[int, ...], int, int, int, int, int, int, int, int]
-"""status, error, detail, value, worker, thread id, process id, CPU, claimed, started, finished, CPU time."""
+Record: TypeAlias = tuple[
+    str, str | None, str, tuple[int, ...], int, int, int, int, int, int, int, int, tuple[int, ...]
+]
+"""status, error, detail, value, worker, thread id, process id, CPU, claimed, started, finished, CPU time, figures."""
 
 Moment: TypeAlias = tuple[int, int, int, int, int]
 """process id, thread id, CPU, time, CPU time of the thread."""
@@ -34,12 +36,16 @@ class Records:
 class Worker:
     """One worker's C body: does one task a call and keeps what it needs between calls (a libcurl handle).
 
-    Raises ValueError for an unknown workload. Not for two threads at once: a second caller gets a RuntimeError.
+    `area` is what it shares with other workers, where its work shares something. Raises ValueError for an unknown
+    workload. Not for two threads at once: a second caller gets a RuntimeError.
     """
 
-    def __new__(cls, workload: str) -> Self: ...
+    def __new__(cls, workload: str, area: Area | None = None) -> Self: ...
     def run(self, task: TaskInput, release: bool, /) -> Record:
-        """Do one task, with the GIL released or kept. Raises ValueError for a task the workload cannot read."""
+        """Do one task, with the GIL released or kept.
+
+        Raises ValueError for a task the workload cannot read, or that needs more of an area than there is.
+        """
     def close(self) -> None:
         """Free what the worker keeps. Closing twice is harmless."""
     def __enter__(self) -> Self: ...
@@ -110,6 +116,29 @@ class Ledger:
     def entries(self) -> list[Entry]:
         """What each worker has used, in the order in which they came."""
 
+@final
+class Area:
+    """Memory that the workers of a run share: zeros at first, on pages of its own, in a memory file.
+
+    Threads and forked processes have it as it is; a process that is being spawned attaches to its file. Python reads
+    and writes it through the buffer protocol, as bytes: `memoryview(area).cast("q")` are its 64-bit numbers. C bodies
+    have it as `batch->area`. Nothing in it is locked: whoever writes to it sees to that. Raises ValueError for less
+    than a byte, OSError or MemoryError for more than there is.
+    """
+
+    def __new__(cls, size: int) -> Self: ...
+    @classmethod
+    def attach(cls, descriptor: int, /) -> Self:
+        """The area whose file this is, in a process that was not forked; the descriptor is the area's from now on.
+
+        Raises OSError when it is no file that can be shared, or an empty one.
+        """
+    def fileno(self) -> int:
+        """The descriptor of its file, for `attach`."""
+    def __len__(self) -> int:
+        """Its size in bytes."""
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
 def run(
     model: str,
     workload: str,
@@ -117,16 +146,19 @@ def run(
     workers: int,
     ledger: Ledger | None = None,
     warm_up: TaskInput | None = None,
+    area: Area | None = None,
     /,
 ) -> Records:
     """Run all tasks on one native model, with the GIL released throughout.
 
     `workers` is the number of threads or processes; for native-epoll, of tasks in flight; native-serial has one.
-    Each worker first does `warm_up`, off the record; from then on what it uses is entered in the ledger.
-    Raises ValueError for an unknown name, a task the workload cannot read or fewer than one worker, OverflowError for
-    a number that 64 bits cannot hold, OSError when threads, processes or descriptors run out, RuntimeError when
-    native-fork cannot fork safely (in a sub-interpreter, or while other native work is under way). Ctrl-C raises
-    KeyboardInterrupt within 100 ms when called from the main thread; all workers are gone by then.
+    Each worker first does `warm_up`, off the record; from then on what it uses is entered in the ledger. What the
+    workers share, where their work shares something, lies in `area`, which keeps it.
+    Raises ValueError for an unknown name, fewer than one worker, or a task the workload cannot read or that needs more
+    of an area than there is; OverflowError for a number that 64 bits cannot hold, OSError when threads, processes or
+    descriptors run out, RuntimeError when native-fork cannot fork safely (in a sub-interpreter, or while other native
+    work is under way). Ctrl-C raises KeyboardInterrupt within 100 ms when called from the main thread; all workers are
+    gone by then.
     """
 
 def begin(
@@ -136,6 +168,7 @@ def begin(
     workers: int,
     ledger: Ledger | None = None,
     warm_up: TaskInput | None = None,
+    area: Area | None = None,
     /,
 ) -> Flight:
     """Start to run all tasks on one native model, and return as soon as its workers are there.

@@ -42,6 +42,8 @@ class Outcome:
     error:  the class of the failure, such as "ConnectError"; None when ok.
     detail: the failure in words. Libraries word it differently, so it does not count for equality.
     raised: the exception of a user's function as a `Value`, else None; it does not count either.
+    figures: whole numbers that the work measured of itself, which differ from run to run and so do not count; what each
+            means is the workload's to say.
     """
 
     status: str
@@ -49,6 +51,7 @@ class Outcome:
     error: str | None = None
     detail: str = field(default="", compare=False)
     raised: object = field(default=None, repr=False, compare=False)
+    figures: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,8 +148,8 @@ async def _at_once(body: Callable[[Task], Awaitable[Outcome]], task: Task, times
 
 def done(index: int, record: _core.Record) -> Done:
     """A task as the engine recorded it."""
-    status, error, detail, value, *span = record
-    return Done(index, Outcome(status, value, error, detail), Span(*span))
+    status, error, detail, value, *span, figures = record
+    return Done(index, Outcome(status, value, error, detail, figures=figures), Span(*span))
 
 
 def span_between(begin: _core.Moment, end: _core.Moment, worker: int = 0) -> Span:
