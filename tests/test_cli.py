@@ -56,6 +56,8 @@ LANES = (sys.executable, "-m", "lanes")
         ("compare wait --budget", "argument --budget: expected one argument"),
         ("compare wait --deadline never", "'never' does not parse: a duration is a number of seconds"),
         ("compare wait --deadline 0ms", "deadline must be longer than nothing, not '0ms'"),
+        ("compare wait --seed -1", "seed must be a whole number from 0 to .*, not -1"),
+        ("sweep wait --seed soon", "seed must be a whole number from 0 to .*, not 'soon'"),
         ("compare compute --task-size -1", "task size must be a whole number from 1 to .*, not -1"),
         ("compare wait --duration soon", "number of seconds, or one followed by ns, us, ms, s or min"),
         ("compare download --size 1parsec", "number of bytes"),

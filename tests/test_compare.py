@@ -21,7 +21,7 @@ from lanes.run import Pass
 from lanes.types import BODIES, Closeup, Outcome, Run, Workload
 from lanes.workloads.download import Download
 from support import BASE, make_comparison, make_counters, make_row, make_run, make_usage
-from test_sample import trick
+from test_sample import draw, trick
 
 WORK = lanes.wait(tasks=2, duration="1ms")
 
@@ -42,7 +42,9 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
 def by_hand(monkeypatch: pytest.MonkeyPatch, make: Callable[[str, str | None], Run]) -> None:
     """Timed samples are made by this instead of in a process; a close-up sees nothing."""
 
-    def take(workload: Workload, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float) -> Run:
+    def take(
+        workload: Workload, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float, **_: object
+    ) -> Run:
         return make_run(model, body, closeup=Closeup()) if kind == "closeup" else make(model, body)
 
     monkeypatch.setattr(sample, "take", take)
@@ -69,7 +71,9 @@ def timed(monkeypatch: pytest.MonkeyPatch, clock: Clock, sample_s: float, walls:
     """Every sample takes so long by this clock, and says that it took one of the walls; what kinds there were."""
     kinds: list[Pass] = []
 
-    def take(workload: Workload, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float) -> Run:
+    def take(
+        workload: Workload, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float, **_: object
+    ) -> Run:
         clock.now += sample_s
         kinds.append(kind)
         return make_run(model, body, walls(), closeup=Closeup() if kind == "closeup" else None)
@@ -111,6 +115,35 @@ def test_rounds_are_interleaved_in_an_order_that_the_seed_repeats(taken: list[tu
     taken.clear()
     lanes.compare(WORK, bodies="python", rounds=3, seed=first.seed)
     assert taken == order
+
+
+def test_every_sample_is_given_the_seed_of_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+
+    def take(workload: Workload, model: str, body: str | None, *_: object, seed: int) -> Run:
+        given.append(seed)
+        return make_run(model, body, closeup=Closeup())
+
+    monkeypatch.setattr(sample, "take", take)
+    for seed in (0, 3, None):
+        given.clear()
+        result = lanes.compare(WORK, models="threading", rounds=2, seed=seed)
+        assert result.seed == (result.seed if seed is None else seed)
+        assert set(given) == {result.seed}
+        assert len(given) == 12, "of the close-up, too"
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "1", True])
+def test_a_seed_is_a_whole_number(seed: int) -> None:
+    with pytest.raises(ValueError, match=r"seed must be a whole number from 0 to 9,223,372,036,854,775,807"):
+        lanes.compare(WORK, seed=seed)
+    with pytest.raises(ValueError, match="seed must be a whole number"):
+        lanes.sweep(WORK, seed=seed)
+
+
+def test_a_function_that_draws_gives_the_same_in_every_round_of_the_baseline() -> None:
+    result = lanes.compare(draw, [1, 2, 3], models="asyncio", rounds=2, closeup=False)
+    assert result.ok, "both call it in the order of the tasks"
 
 
 def test_progress_is_told_before_every_sample_and_at_the_end(taken: list[tuple[str, str | None]]) -> None:
@@ -174,7 +207,9 @@ def test_one_wide_interval_keeps_the_rounds_going_until_the_budget_is_used_up(
     walls = {"serial": cycle([1.0]), "native-epoll": cycle([1.0]), "native-fork": cycle([1.0, 2.0, 3.0])}
     asked: list[Pass] = []
 
-    def take(workload: Workload, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float) -> Run:
+    def take(
+        workload: Workload, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float, **_: object
+    ) -> Run:
         clock.now += 0.5
         asked.append(kind)
         return make_run(model, body, next(walls[model]))
@@ -247,7 +282,9 @@ def test_rounds_and_a_budget_are_not_both_given(taken: list[tuple[str, str | Non
 def test_every_sample_has_the_deadline_and_the_last_is_the_close_up(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, Pass, float]] = []
 
-    def take(workload: Workload, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float) -> Run:
+    def take(
+        workload: Workload, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float, **_: object
+    ) -> Run:
         asked.append((model, kind, deadline_s))
         return make_run(model, body, closeup=Closeup(peak_pss_bytes=77) if kind == "closeup" else None)
 
@@ -326,7 +363,9 @@ def test_an_origin_that_dies_costs_the_rows_their_runs_and_not_the_comparison(
 ) -> None:
     taken: list[str] = []
 
-    def take(workload: Download, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float) -> Run:
+    def take(
+        workload: Download, model: str, body: str | None, workers: int, kind: Pass, deadline_s: float, **_: object
+    ) -> Run:
         if taken:
             assert workload.origin is not None
             os.kill(workload.origin.pid, signal.SIGKILL)
@@ -514,7 +553,9 @@ def test_a_real_comparison_of_downloads_agrees_and_knows_how_busy_the_origin_was
 
 
 def test_a_close_up_that_fails_leaves_what_was_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def take(workload: Workload, model: str, body: str | None, workers: int, kind: str, deadline_s: float) -> Run:
+    def take(
+        workload: Workload, model: str, body: str | None, workers: int, kind: str, deadline_s: float, **_: object
+    ) -> Run:
         if kind == "closeup" and model == "threading":
             raise sample.SampleError("the process of this sample was killed by SIGKILL")
         return make_run(model, body, wall_s=1.0 if model == "serial" else 0.5, workers=workers)
@@ -531,7 +572,9 @@ def test_a_close_up_that_fails_leaves_what_was_timed(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("flaw", ["throttled", "failed"])
 def test_over_a_baseline_that_is_void_there_is_no_verdict(flaw: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def take(workload: Workload, model: str, body: str | None, workers: int, kind: str, deadline_s: float) -> Run:
+    def take(
+        workload: Workload, model: str, body: str | None, workers: int, kind: str, deadline_s: float, **_: object
+    ) -> Run:
         failed = (Outcome("failed", error="X"),) * 2 if flaw == "failed" else (Outcome("ok"),) * 2
         run = make_run(model, body, 1.0 if model == "serial" else 0.5, failed, workers=workers)
         slow_s = 0.2 if flaw == "throttled" and model == "serial" else 0.0
@@ -547,7 +590,9 @@ def test_over_a_baseline_that_is_void_there_is_no_verdict(flaw: str, monkeypatch
 
 
 def test_rounds_end_when_the_baseline_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def take(workload: Workload, model: str, body: str | None, workers: int, kind: str, deadline_s: float) -> Run:
+    def take(
+        workload: Workload, model: str, body: str | None, workers: int, kind: str, deadline_s: float, **_: object
+    ) -> Run:
         if model == "serial":
             raise sample.SampleError("it cannot")
         return make_run(model, body, workers=workers)

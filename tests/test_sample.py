@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import pytest
 
@@ -20,6 +21,7 @@ import lanes
 from lanes import sample
 from lanes.run import Pass
 from lanes.types import Outcome, Task
+from lanes.value import Value
 from lanes.workloads.wait import Wait
 from support import MARK, marked
 
@@ -234,8 +236,8 @@ def test_ctrl_c_just_after_the_start_leaves_nothing_behind(monkeypatch: pytest.M
 
     start = sample._start
 
-    def interrupted(job: BinaryIO, answer: BinaryIO) -> subprocess.Popen[bytes]:
-        process = start(job, answer)
+    def interrupted(job: BinaryIO, answer: BinaryIO, seed: int | None) -> subprocess.Popen[bytes]:
+        process = start(job, answer, seed)
         signal.raise_signal(signal.SIGINT)
         return process
 
@@ -244,3 +246,49 @@ def test_ctrl_c_just_after_the_start_leaves_nothing_behind(monkeypatch: pytest.M
         sample.take(lanes.wait(duration=1000), "serial", "python", 1)
     assert marked(mark) == []
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+# ---- chance
+
+
+def draw(_: object) -> tuple[float, int]:
+    return random.random(), hash("a text")
+
+
+def drawn(model: str, seed: int | None, forked: bool = False) -> list[tuple[float, int]]:
+    work = lanes.workload(draw, items=range(4))
+    run = sample.take(work, model, "python", 2, forked=forked, seed=seed)
+    return [cast(Value, outcome.value[0]).content for outcome in run.outcomes]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("model", ["serial", "asyncio", "multiprocessing", "futures-processes[spawn]"])
+def test_from_one_seed_comes_the_same_chance(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    # Which of two worker processes takes a task is not left to chance, but to the operating system.
+    first, again, other, none = (drawn(model, seed) for seed in (7, 7, 2**63 - 1, None))
+    if "processes" in model or "multi" in model:
+        orders = [{number for number, _ in each} for each in (first, again)]
+        assert orders[0] & orders[1], "the first number of some worker, at the least"
+    else:
+        assert first == again
+    assert {text for _, text in first} == {text for _, text in again}
+    assert not {number for number, _ in first} & {number for number, _ in other}
+    assert not {number for number, _ in first} & {number for number, _ in none}
+    assert {text for _, text in first}.isdisjoint({text for _, text in other})
+
+
+def test_a_fork_draws_from_the_seed_as_well() -> None:
+    numbers = [[number for number, _ in drawn("serial", seed, forked=True)] for seed in (7, 7, 8)]
+    assert numbers[0] == numbers[1] != numbers[2]
+
+
+@pytest.mark.parametrize("model", ["multiprocessing", "multiprocessing-pool", "futures-processes"])
+def test_no_two_worker_processes_draw_the_same(model: str) -> None:
+    numbers = [number for number, _ in drawn(model, 7)]
+    assert len(set(numbers)) == 4
+
+
+def test_the_environment_has_the_last_word_on_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "5")
+    hashes = {text for seed in (1, 2) for _, text in drawn("serial", seed)}
+    assert len(hashes) == 1

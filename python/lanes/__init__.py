@@ -18,6 +18,7 @@ from lanes.compare import Step, compare
 from lanes.comparison import Comparison, Difference, Distance, Row
 from lanes.doctor import Finding
 from lanes.doctor import examine as doctor
+from lanes.identity import Identity, IdentityFilter, current
 from lanes.run import run
 from lanes.sweep import Curve, Fit, Sweep, sweep
 from lanes.types import InFlight, Outcome, Run, Span, Task
@@ -38,6 +39,8 @@ __all__ = [
     "Distance",
     "Finding",
     "Fit",
+    "Identity",
+    "IdentityFilter",
     "InFlight",
     "Outcome",
     "Row",
@@ -49,6 +52,7 @@ __all__ = [
     "__version__",
     "compare",
     "compute",
+    "current",
     "doctor",
     "download",
     "run",

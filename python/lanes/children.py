@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import signal
 import threading
 from multiprocessing.context import ForkContext
@@ -65,6 +66,14 @@ def start_process(work: Work) -> None:
     """The initializer of a pool of processes."""
     settle()
     start_worker(work)
+    reseed(work)
+
+
+def reseed(work: Work) -> None:
+    """Let `random` begin anew in a worker process that has opened the work: by chance, as Python would have it, or from
+    the seed and the worker's number, so that no two draw the same."""
+    if work.seed is not None:
+        random.seed(f"{work.seed}/{work.place()}")
 
 
 def last_words(process: BaseProcess) -> str:

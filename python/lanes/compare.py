@@ -33,6 +33,7 @@ _STRETCH = 2.0
 """So many times that may be spent where it takes the rounds that a verdict needs, and nobody has set a budget."""
 
 _MOST_ROUNDS = 1000
+_LARGEST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,29 +81,28 @@ def compare(
     deadline: of one sample, "120s" when left out; one that takes longer is killed, and its row has an error.
     closeup:  whether a sample of each row follows that is not timed, for memory, pickling and the lag of loops.
     progress: called with a Step before every sample and once at the end.
-    seed:     of the order of the samples; the one that was used stands in the result.
+    seed:     of all that is left to chance: the order of the samples; what `random` draws in them, which all begin
+              alike; and the order of sets there, unless PYTHONHASHSEED is set. The result has the one that was used.
 
     Raises ValueError for what does not exist or is more than the limits of this machine allow.
     """
     workload = as_workload(workload, items)
-    plan = Plan.made(rounds, budget, deadline, closeup)
-    return measured(cells_of(workload, models, bodies, workers), workload, plan, seed, progress)
+    plan = Plan.made(rounds, budget, deadline, ("closeup",) if closeup else (), seed)
+    return measured(cells_of(workload, models, bodies, workers), workload, plan, progress)
 
 
 def measured(
     cells: Sequence[Cell],
     workload: Workload,
     plan: Plan,
-    seed: int | None = None,
     progress: Callable[[Step], None] | None = None,
 ) -> Comparison:
-    """Take the samples of these cells, and say what came of them; seed and progress are those of `compare`."""
-    seed = random.SystemRandom().getrandbits(32) if seed is None else seed
+    """Take the samples of these cells, and say what came of them; progress is that of `compare`."""
     with workload.serve() as served:
-        turns = _measure(cells, served, plan, random.Random(seed), progress or (lambda step: None))
+        turns = _measure(cells, served, plan, progress or (lambda step: None))
         baseline = next(cell.runs for cell in cells if (cell.model, cell.body) == BASELINE)
         rows = _judged([cell.row(baseline) for cell in cells], workload.twins)
-    return Comparison(workload, turns, seed, machine.facts(), rows, plan.budget_s)
+    return Comparison(workload, turns, plan.seed, machine.facts(), rows, plan.budget_s)
 
 
 def _seconds(duration: str | float, name: str) -> float:
@@ -114,17 +114,25 @@ def _seconds(duration: str | float, name: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many rounds, or for how long, and whether for a verdict a little longer; how long a sample may take; and
-    whether a close-up follows."""
+    """How many rounds, or for how long, and whether for a verdict a little longer; how long a sample may take; which
+    passes follow that are not timed; and the seed of all that is left to chance."""
 
     rounds: int | None
     budget_s: float | None
     stretches: bool
     deadline_s: float
-    closeup: bool
+    passes: tuple[Pass, ...]
+    seed: int
 
     @classmethod
-    def made(cls, rounds: int | None, budget: str | float | None, deadline: str | float | None, closeup: bool) -> Plan:
+    def made(
+        cls,
+        rounds: int | None,
+        budget: str | float | None,
+        deadline: str | float | None,
+        passes: tuple[Pass, ...] = (),
+        seed: int | None = None,
+    ) -> Plan:
         """The plan of a user's choices, which are described in `compare`."""
         if rounds is not None and budget is not None:
             raise ValueError("give rounds or a budget, not both: rounds says how many, a budget how long")
@@ -133,14 +141,14 @@ class Plan:
             None if rounds is not None else BUDGET_S if budget is None else _seconds(budget, "budget"),
             budget is None,
             sample.DEADLINE_S if deadline is None else _seconds(deadline, "deadline"),
-            closeup,
+            passes,
+            random.SystemRandom().getrandbits(32) if seed is None else whole(seed, "seed", 0, _LARGEST_SEED),
         )
 
 
-def _measure(
-    cells: Sequence[Cell], served: Workload, plan: Plan, order: random.Random, tell: Callable[[Step], None]
-) -> int:
+def _measure(cells: Sequence[Cell], served: Workload, plan: Plan, tell: Callable[[Step], None]) -> int:
     """Take all samples; how many rounds there were."""
+    order = random.Random(plan.seed)
     clock = _Clock(plan)
     runnable = [cell for cell in cells if cell.reason is None]
     baseline = next(cell for cell in runnable if (cell.model, cell.body) == BASELINE)
@@ -149,7 +157,7 @@ def _measure(
         order.shuffle(runnable)
         for place, cell in enumerate(runnable):
             tell(clock.step(cell.name, place / len(runnable)))
-            cell.sample(served, kind, plan.deadline_s)
+            cell.sample(served, kind, plan)
 
     while True:
         take("timed")
@@ -160,8 +168,8 @@ def _measure(
         if clock.is_over() or (plan.rounds is None and all(cell.is_settled(baseline) for cell in runnable)):
             break
     turns = clock.turn
-    if plan.closeup:
-        take("closeup")
+    for kind in plan.passes:
+        take(kind)
     tell(Step(turns, turns, None, 0.0, 1.0))
     return turns
 
@@ -183,8 +191,8 @@ class _Clock:
         return self._needed_s(self.turn + 1, pace_s) > self._allowed_s(pace_s) or self.turn >= _MOST_ROUNDS
 
     def _needed_s(self, rounds: int, pace_s: float) -> float:
-        """What so many rounds take at this pace, and a close-up, which takes about as long as a round."""
-        return pace_s * (rounds + self.plan.closeup)
+        """What so many rounds take at this pace, and the passes after them, each of which takes about as long."""
+        return pace_s * (rounds + len(self.plan.passes))
 
     def _allowed_s(self, pace_s: float) -> float:
         """The budget; or what a verdict needs, if that is not much more and may be spent."""
@@ -201,7 +209,7 @@ class _Clock:
         if self.plan.rounds is None:
             allowed_s = self._allowed_s(spent / turns if turns >= 1 else 0.0)
             return Step(self.turn, None, cell, max(0.0, allowed_s - spent), min(1.0, spent / allowed_s))
-        share = min(1.0, turns / (self.plan.rounds + self.plan.closeup))
+        share = min(1.0, turns / (self.plan.rounds + len(self.plan.passes)))
         return Step(self.turn, self.plan.rounds, cell, spent / share - spent if turns >= 1 else None, share)
 
 
@@ -263,14 +271,14 @@ class Cell:
     def _ratios(self, baseline: Sequence[Run]) -> tuple[float, ...]:
         return stats.paired_ratios([run.wall_s for run in baseline], [run.wall_s for run in self.runs])
 
-    def sample(self, served: Workload, kind: Pass, deadline_s: float) -> None:
+    def sample(self, served: Workload, kind: Pass, plan: Plan) -> None:
         """Add one run. After an error there are no more, so that the n-th run is always that of the n-th round."""
         if self.error is not None:
             return
         origin: Origin | None = getattr(served, "origin", None)
         try:
             before = origin.load().cpu_s if origin else 0.0
-            run = sample.take(served, self.model, self.body, self.workers, kind, deadline_s)
+            run = sample.take(served, self.model, self.body, self.workers, kind, plan.deadline_s, seed=plan.seed)
             after = origin.load().cpu_s if origin else 0.0
         except (sample.SampleError, OSError) as error:
             words = " ".join(str(error).split())

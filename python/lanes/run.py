@@ -114,10 +114,18 @@ def crew(workload: Workload, column: Model, workers: int | None) -> int:
     return workers
 
 
-def execute(workload: Workload, column: Model, body: str | None, workers: int, kind: Pass = "timed") -> Run:
-    """Run a workload that is served already; nothing is checked any more."""
+def execute(
+    workload: Workload,
+    column: Model,
+    body: str | None,
+    workers: int,
+    kind: Pass = "timed",
+    seed: int | None = None,
+) -> Run:
+    """Run a workload that is served already; nothing is checked any more. From a seed, `random` begins in the processes
+    that the model starts; in this one it is left to the caller."""
     meter = Meter(workers, counting=kind != "bare", strangers=column.start_method == "forkserver")
-    work = Work(workload, body or "released", meter.ledger, kind == "closeup", column.name)
+    work = Work(workload, body or "released", meter.ledger, kind == "closeup", column.name, seed)
     if column.start_method:
         check_items(workload.name, work.tasks)
     _warm_up(work, column)

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias
 
 from lanes import _core, fork, models
 from lanes.run import Pass, execute
@@ -30,14 +30,25 @@ from lanes.value import UnpicklableError
 if TYPE_CHECKING:
     from lanes.closeup import MemoryWatch
 
-_HASH_SEED = str(random.SystemRandom().randrange(2**32))
-"""One for all samples of this process, so that a set has the same order, and the same pickle, in all."""
+_SEED = random.SystemRandom().getrandbits(32)
+"""Of all samples of this process that are given none, so that a set has the same order, and the same pickle, in all."""
 
 DEADLINE_S = 120.0
 """A sample that takes longer is taken to hang."""
 
-Job: TypeAlias = tuple[Workload, str, str | None, int, Pass, float]
-"""What to run, and the caller's switch interval."""
+
+class Job(NamedTuple):
+    """What to run; `random` begins from the seed, and threads switch as the caller's do."""
+
+    workload: Workload
+    model: str
+    body: str | None
+    workers: int
+    kind: Pass
+    seed: int | None
+    switch_interval_s: float
+
+
 Answer: TypeAlias = Run | tuple[str, str] | None
 """A run, or the type and the text of the error that prevented it; None from an interpreter that cannot load the job."""
 
@@ -54,19 +65,22 @@ def take(
     kind: Pass = "timed",
     deadline_s: float = DEADLINE_S,
     forked: bool = False,
+    seed: int | None = None,
 ) -> Run:
     """Run a served workload once in a fresh process. Whatever ends this call, nothing of that process is left.
 
-    That process is a new interpreter or, where the workload cannot be handed to one, a fork of this one.
+    That process is a new interpreter or, where the workload cannot be handed to one, a fork of this one. All that is
+    left to chance there comes from the seed, if there is one: what `random` draws, and in a new interpreter, unless the
+    environment says otherwise, the order of sets.
     """
     watch = _memory_watch() if kind == "closeup" else None
-    job: Job = (workload, model, body, workers, kind, sys.getswitchinterval())
+    job = Job(workload, model, body, workers, kind, seed, sys.getswitchinterval())
     with _memory_file("job") as file, _memory_file("answer") as answer:
         forked = forked or not _written(job, file)
         # Ctrl-C may not come between the start of the process and the `try` that ends it.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            status = _finish(_fork(job, answer) if forked else _start(file, answer), mask, deadline_s, watch)
+            status = _finish(_fork(job, answer) if forked else _start(file, answer, seed), mask, deadline_s, watch)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         answer.seek(0)
@@ -80,7 +94,7 @@ def take(
         raise SampleError(f"the process of this sample {how}")
     result: Answer = pickle.loads(text)
     if result is None:
-        return take(workload, model, body, workers, kind, deadline_s, forked=True)
+        return take(workload, model, body, workers, kind, deadline_s, forked=True, seed=seed)
     if not isinstance(result, Run):
         raise SampleError(": ".join(filter(None, result)))
     if watch is None:
@@ -110,7 +124,7 @@ def _memory_file(name: str) -> BinaryIO:
     return open(os.memfd_create(f"lanes-{name}"), "w+b")
 
 
-def _start(job: BinaryIO, answer: BinaryIO) -> subprocess.Popen[bytes]:
+def _start(job: BinaryIO, answer: BinaryIO, seed: int | None) -> subprocess.Popen[bytes]:
     """Start a Python that runs `main`, with the flags and the module path of this one."""
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # multiprocessing's way
     # Without the empty entry: a random.py in the current directory is not part of the sample. Not -m, which would load
@@ -119,7 +133,7 @@ def _start(job: BinaryIO, answer: BinaryIO) -> subprocess.Popen[bytes]:
     code = f"import sys; sys.path[:] = {path!r}; from lanes.sample import main; main()"
     return subprocess.Popen(
         [sys.executable, *flags, "-c", code, str(os.getpid()), str(answer.fileno())],
-        env={"PYTHONHASHSEED": _HASH_SEED} | os.environ,
+        env={"PYTHONHASHSEED": str((_SEED if seed is None else seed) % 2**32)} | os.environ,
         stdin=job,
         stdout=2,
         pass_fds=[answer.fileno()],
@@ -204,12 +218,14 @@ def _answer(parent: int, answer: int, load: Callable[[], Job]) -> None:
 def _perform(load: Callable[[], Job]) -> Answer:
     """The run, or what went wrong in one line."""
     try:
-        workload, model, body, workers, kind, switch_interval_s = load()
+        job = load()
     except BaseException:  # what a user's module does when it is imported, or an object when it is made
         return None
     try:
-        sys.setswitchinterval(switch_interval_s)
-        return execute(workload, models.load(model), body, workers, kind)
+        sys.setswitchinterval(job.switch_interval_s)
+        if job.seed is not None:
+            random.seed(job.seed)
+        return execute(job.workload, models.load(job.model), job.body, job.workers, job.kind, job.seed)
     except UnpicklableError as error:
         return "", str(error)
     except BaseException as error:

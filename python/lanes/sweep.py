@@ -119,7 +119,7 @@ def sweep(
     The rest is as for `compare`, but that of the bodies only Python's is taken when nothing is said.
     """
     workload = as_workload(workload, items)
-    plan = Plan.made(rounds, budget, deadline, closeup=False)
+    plan = Plan.made(rounds, budget, deadline, seed=seed)
     counts = _counts(workers)
     cells: dict[tuple[str, str | None, int], Cell] = {}
     for count in counts:
@@ -127,7 +127,7 @@ def sweep(
             cells.setdefault((cell.model, cell.body, cell.workers), cell)
     order = list(dict.fromkeys((model, body) for model, body, _ in cells))
     in_order = sorted(cells.values(), key=lambda cell: (order.index((cell.model, cell.body)), cell.workers))
-    comparison = measured(in_order, workload, plan, seed, progress)
+    comparison = measured(in_order, workload, plan, progress)
     curves = (_curve([row for row in comparison if (row.model, row.body) == key], comparison) for key in order)
     return Sweep(comparison, counts, tuple(curves))
 

@@ -12,7 +12,8 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lanes import _core
+from lanes import _core, identity
+from lanes.identity import CURRENT
 from lanes.types import Done, Outcome, Span, Task, Workload
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Work:
     Tasks and the engine's view of them are made once, here, so that no model is timed while making them. Workers note
     in the ledger, if there is one, what they use: threads and processes write to the same. `pickling` says that they
     note what they pickle as well, which disturbs them. A worker that is just being spawned is handed the ledger; no
-    other pickle has it. `model` is the name of the model that runs it, as in a table.
+    other pickle has it. `model` is the name of the model that runs it, as in a table. From the `seed`, if there is one,
+    `random` begins anew in every worker process.
     """
 
     workload: Workload
@@ -34,6 +36,7 @@ class Work:
     ledger: _core.Ledger | None = field(default=None, repr=False, compare=False)
     pickling: bool = False
     model: str = ""
+    seed: int | None = None
     tasks: tuple[Task, ...] = field(init=False, repr=False)
     inputs: tuple[_core.TaskInput, ...] = field(init=False, repr=False)
     warm_up: _core.TaskInput | None = field(init=False, repr=False)
@@ -46,7 +49,7 @@ class Work:
         object.__setattr__(self, "warm_up", warm_up and _input(warm_up))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _arrived, (self.workload, self.body, _handed(self.ledger), self.pickling, self.model)
+        return _arrived, (self.workload, self.body, _handed(self.ledger), self.pickling, self.model, self.seed)
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Task], Done]]:
@@ -57,7 +60,8 @@ class Work:
                     body(self.workload.warm_up)
                     self._begin()
                 with self._counted() as look:
-                    yield lambda task: look(_timed(body, task))
+                    who = identity.Worker(self.model, self.body, self.place())
+                    yield lambda task: look(_timed(body, task, who))
         else:
             release = self.body == "released"
             with _core.Worker(self.workload.name) as worker:
@@ -66,6 +70,10 @@ class Work:
                     self._begin()
                 with self._counted() as look:
                     yield lambda task: look(done(task.index, worker.run(self.inputs[task.index], release)))
+
+    def place(self) -> int | None:
+        """The number of the calling worker, in the order in which workers were ready; None where nobody counts them."""
+        return None if self.ledger is None else self.ledger.place()
 
     def _begin(self) -> None:
         """The warm-up is over: what the worker used for it counts for nothing."""
@@ -99,11 +107,17 @@ class Work:
                     await _at_once(body, self.workload.warm_up, min(places, len(self.tasks)))
                     self._begin()
                 with self._counted() as look:
+                    workers = [identity.Worker(self.model, self.body, place) for place in range(places)]
 
                     async def timed(task: Task, place: int) -> Done:
-                        begin = _core.here()
-                        outcome = await body(task)
-                        return look(Done(task.index, outcome, span_between(begin, _core.here(), place)))
+                        before = CURRENT.get()
+                        CURRENT.set((workers[place], task.index))
+                        try:
+                            begin = _core.here()
+                            outcome = await body(task)
+                            return look(Done(task.index, outcome, span_between(begin, _core.here(), place)))
+                        finally:
+                            CURRENT.set(before)
 
                     yield timed
         else:
@@ -127,13 +141,13 @@ def _handed(ledger: _core.Ledger | None) -> object:
     return reduction.DupFd(ledger.fileno())
 
 
-def _arrived(workload: Workload, body: str, file: DupFd | None, pickling: bool, model: str) -> Work:
+def _arrived(workload: Workload, body: str, file: DupFd | None, pickling: bool, model: str, seed: int | None) -> Work:
     ledger = None if file is None else _core.Ledger.attach(file.detach())
     if ledger is not None and pickling:
         from lanes.closeup import count_pickling  # a forked process has been watched since before
 
         count_pickling(ledger)
-    return Work(workload, body, ledger, pickling, model)
+    return Work(workload, body, ledger, pickling, model, seed)
 
 
 def _input(task: Task) -> _core.TaskInput:
@@ -158,10 +172,15 @@ def span_between(begin: _core.Moment, end: _core.Moment, worker: int = 0) -> Spa
     return Span(worker, thread, process, cpu, started, started, end[3], end[4] - cpu_before)
 
 
-def _timed(body: Callable[[Task], Outcome], task: Task) -> Done:
-    begin = _core.here()
-    outcome = body(task)
-    return Done(task.index, outcome, span_between(begin, _core.here()))
+def _timed(body: Callable[[Task], Outcome], task: Task, who: identity.Worker) -> Done:
+    before = CURRENT.get()
+    CURRENT.set((who, task.index))
+    try:
+        begin = _core.here()
+        outcome = body(task)
+        return Done(task.index, outcome, span_between(begin, _core.here()))
+    finally:
+        CURRENT.set(before)  # and no token's reset, which a coroutine that is thrown away elsewhere would be denied
 
 
 # What a pool's workers keep between tasks. A pool hands its workers one function and no place for state; its own

@@ -31,8 +31,8 @@ class Planted(Cell):
     __slots__ = ("instead",)
     instead: Workload
 
-    def sample(self, served: Workload, kind: Pass, deadline_s: float) -> None:
-        super().sample(self.instead, kind, deadline_s)
+    def sample(self, served: Workload, kind: Pass, plan: Plan) -> None:
+        super().sample(self.instead, kind, plan)
 
 
 def cell(kind: type[Cell] = Cell) -> Cell:
@@ -41,7 +41,7 @@ def cell(kind: type[Cell] = Cell) -> Cell:
 
 def second_row(workload: Workload, second: Cell) -> Row:
     """What a comparison by default says of `second`, held against the plain cell."""
-    plan = Plan.made(rounds=None, budget=None, deadline=None, closeup=False)
+    plan = Plan.made(rounds=None, budget=None, deadline=None)
     row = measured([cell(), second], workload, plan).rows[1]
     if row.error is not None or row.measured is None:
         raise CannotMeasureError(row.error or "there is no verdict")

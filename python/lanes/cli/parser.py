@@ -164,6 +164,9 @@ def _add_common_options(parser: _Parser, command: str) -> None:
     group.add_argument("--budget", metavar="TIME", help=f"the time that as many may take (about {BUDGET_S:g}s)")
     group.add_argument("--deadline", metavar="TIME", help=f"a sample that takes longer is killed ({DEADLINE_S:g}s)")
     group.add_argument(
+        "--seed", metavar="N", type=_number, help="of all that is left to chance; the result has the one that was used"
+    )
+    group.add_argument(
         "--json", metavar="FILE", help="write the result here; - is standard output, with the table on standard error"
     )
     if command == "compare":

@@ -64,6 +64,7 @@ def _worker(work: Work, tasks: Queue[Task | None], results: Results) -> None:
     children.settle()
     try:
         with work.open() as do:
+            children.reseed(work)
             for task in iter(tasks.get, None):
                 results.send(do(task))
     except BaseException as error:

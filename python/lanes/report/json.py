@@ -7,7 +7,7 @@ One comparison:
     machine   what the result depends on: see lanes/machine.py
     rounds    how many samples each row was to have
     budget_s  the time that they were to take; null where the number of rounds was given
-    seed      of the random order of the samples
+    seed      of all that was left to chance, the order of the samples first; --seed repeats it
     distance  from Python threads to native threads: interpreter, gil, dispatch, total; null without the rows it needs
     rows      in the order of the grid
 
