@@ -216,6 +216,18 @@ static PyObject *die_with_parent(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static PyObject *name_thread(PyObject *module, PyObject *name)
+{
+    const char *text = PyUnicode_AsUTF8(name);
+
+    (void)module;
+    if (text == NULL)
+        return NULL;
+    if (prctl(PR_SET_NAME, text) < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"run", run, METH_VARARGS, run_doc},
     {"begin", begin, METH_VARARGS, begin_doc},
@@ -242,6 +254,8 @@ static PyMethodDef methods[] = {
     {"die_with_parent", die_with_parent, METH_NOARGS,
      "die_with_parent()\n--\n\nEnd when the thread that started this process "
      "ends."},
+    {"name_thread", name_thread, METH_O,
+     "name_thread(name, /)\n--\n\nName the calling thread for the kernel."},
     {NULL, NULL, 0, NULL},
 };
 

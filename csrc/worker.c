@@ -5,6 +5,8 @@
 #include "workload.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define MOMENT_NS 10000 /* how far a span's CPU time may be off */
@@ -22,6 +24,16 @@ void lanes_worker_init(struct lanes_worker *worker, struct lanes_batch *batch,
         .process = getpid(),
         .thread = lanes_clock_thread(),
     };
+}
+
+void lanes_worker_name(const char *model, int index)
+{
+    char name[16], number[12]; /* room for what the kernel keeps; for an int */
+    int n = snprintf(number, sizeof(number), "/%d", index);
+
+    snprintf(name, sizeof(name), "%.*s%s", (int)sizeof(name) - 1 - n, model,
+             number);
+    prctl(PR_SET_NAME, name);
 }
 
 int lanes_worker_open(struct lanes_worker *worker)

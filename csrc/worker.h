@@ -23,6 +23,10 @@ struct lanes_worker {
 void lanes_worker_init(struct lanes_worker *worker, struct lanes_batch *batch,
                        int index, bool is_caller);
 
+/* Have the kernel call the calling thread "model/index": what ps, top and gdb
+ * show, in 15 characters. For a thread or a process that lanes has started. */
+void lanes_worker_name(const char *model, int index);
+
 /* Open the workload's state, do tasks until none is left, close. A failure to
  * open stops the batch with the reason. */
 void lanes_worker_main(struct lanes_batch *batch, int index, bool is_caller);

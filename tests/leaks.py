@@ -305,6 +305,7 @@ def cases(urls: Urls) -> dict[str, Case]:
         "download": (urls.stalled, SECOND, 3600 * SECOND),
     }
     found = {name: Case({name}, getattr(_core, name)) for name in ("here", "die_with_parent")}
+    found["name_thread"] = Case({"name_thread"}, partial(_core.name_thread, "leaks"))
     found["load"] = Case({"load"}, partial(_core.load, "download"))
     for runner in RUNNERS:
         covers = {"Worker.__new__", "Worker.run", "Worker.__enter__", "Worker.__exit__"}

@@ -597,6 +597,24 @@ def test_die_with_parent() -> None:
         os.close(fd)
 
 
+def test_a_thread_is_named_in_the_kernel_and_no_other() -> None:
+    names: list[str] = []
+
+    def main() -> None:
+        _core.name_thread("sixteen letters!")
+        names.append(Path(f"/proc/self/task/{threading.get_native_id()}/comm").read_text())
+
+    before = Path("/proc/self/comm").read_text()
+    thread = threading.Thread(target=main)
+    thread.start()
+    thread.join()
+    assert names == ["sixteen letters\n"], "the kernel keeps 15 bytes"
+    assert Path("/proc/self/comm").read_text() == before
+    for wrong in (None, 1, b"name"):
+        with pytest.raises(TypeError):
+            _core.name_thread(wrong)  # type: ignore[arg-type]
+
+
 def test_the_functions_that_take_nothing_take_nothing() -> None:
     nothing = (
         _core.here,

@@ -85,15 +85,12 @@ static void close_inherited(int keep)
 static _Noreturn void child_main(struct lanes_batch *batch, int index,
                                  pid_t parent)
 {
-    char name[16];
-
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* it died before we could ask */
         _exit(1);
     reset_signals();
     close_inherited(batch->stop_fd);
-    snprintf(name, sizeof(name), "fork/%d", index);
-    prctl(PR_SET_NAME, name);
+    lanes_worker_name("native-fork", index);
     lanes_worker_main(batch, index, false);
     _exit(0);
 }

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -32,10 +31,8 @@ static void *member_main(void *arg)
     const uint64_t one = 1;
     struct member *member = arg;
     struct crew *crew = member->crew;
-    char name[16];
 
-    snprintf(name, sizeof(name), "pthreads/%d", member->index);
-    pthread_setname_np(pthread_self(), name);
+    lanes_worker_name("native-pthr", member->index);
     lanes_worker_main(crew->run.batch, member->index, false);
     if (atomic_fetch_sub(&crew->busy, 1) == 1)
         (void)!write(crew->run.fd, &one, sizeof(one));

@@ -214,3 +214,7 @@ def rest() -> None:
 
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that started it ends (PR_SET_PDEATHSIG)."""
+
+def name_thread(name: str, /) -> None:
+    """Have the kernel call the calling thread so (PR_SET_NAME): the first 15 bytes. Of a process it is the main
+    thread's name that counts. What a thread starts begins with its name."""

@@ -7,11 +7,13 @@ import os
 import random
 import signal
 import threading
+from copy import copy
+from itertools import count
 from multiprocessing.context import ForkContext
 from multiprocessing.process import BaseProcess
-from typing import Final, cast
+from typing import Any, Final, cast
 
-from lanes import _core
+from lanes import _core, names
 from lanes.work import Work, start_worker
 
 START_METHOD: Final = "fork"
@@ -32,14 +34,25 @@ def chunk_size(work: Work, workers: int) -> int:
     return -(-len(work.tasks) // (4 * workers))
 
 
-def context(variant: str | None) -> ForkContext:
-    """The part of multiprocessing that starts processes in this way; other variants start them as usual."""
+def context(model: str, variant: str | None) -> ForkContext:
+    """The part of multiprocessing that starts processes in this way; other variants start them as usual.
+
+    Whoever asks it for one, a pool for instance, gets a process with the name of a worker of this model.
+    """
     chosen = multiprocessing.get_context(variant if variant in START_METHODS else START_METHOD)
-    return cast(ForkContext, chosen)  # all look alike
+    naming = cast(ForkContext, copy(chosen))  # all look alike
+    kind, numbers = naming.Process, count()
+
+    def process(*args: Any, **options: Any) -> BaseProcess:
+        options.setdefault("name", names.of(model, next(numbers)))
+        return kind(*args, **options)
+
+    naming.Process = process  # type: ignore[assignment,misc]  # whoever asks only calls it
+    return naming
 
 
 def settle() -> None:
-    """Called first in a worker process: leave Ctrl-C to the parent, and do not outlive it.
+    """Called first in a worker process: bear its name, leave Ctrl-C to the parent, and do not outlive it.
 
     The kernel's own signal comes when the thread that started this process ends, and so serves only where that was the
     parent's main thread. A Pool replaces a dead worker from a thread that ends before its workers do, and a fork server
@@ -49,8 +62,9 @@ def settle() -> None:
     parent = multiprocessing.parent_process()
     if parent is None:
         return
+    names.call(multiprocessing.current_process().name)
     if threading.current_thread().name != "MainThread" or os.getppid() != parent.pid:
-        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+        threading.Thread(target=_end_after, args=(parent,), name="end after parent", daemon=True).start()
         return
     _core.die_with_parent()
     if os.getppid() != parent.pid:  # it died before the kernel knew

@@ -101,7 +101,7 @@ async def _serving(workload: Workload) -> AsyncIterator[Workload]:
         if not entered.cancelled() and entered.exception() is None:
             serving.__exit__(None, None, None)
 
-    helper = ThreadPoolExecutor(1)
+    helper = ThreadPoolExecutor(1, "lanes-serve")
     entering = helper.submit(serving.__enter__)
     helper.shutdown(wait=False)  # its thread ends with the call
     try:

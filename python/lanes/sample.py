@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias
 
-from lanes import _core, fork, models
+from lanes import _core, fork, models, names
 from lanes.run import Pass, execute
 from lanes.types import Closeup, Run, Workload
 from lanes.value import UnpicklableError
@@ -225,6 +225,7 @@ def _perform(load: Callable[[], Job]) -> Answer:
         sys.setswitchinterval(job.switch_interval_s)
         if job.seed is not None:
             random.seed(job.seed)
+        names.call(job.model)
         return execute(job.workload, models.load(job.model), job.body, job.workers, job.kind, job.seed)
     except UnpicklableError as error:
         return "", str(error)

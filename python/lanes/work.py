@@ -12,7 +12,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lanes import _core, identity
+from lanes import _core, identity, names
 from lanes.identity import CURRENT
 from lanes.types import Done, Outcome, Span, Task, Workload
 
@@ -186,6 +186,14 @@ def _timed(body: Callable[[Task], Outcome], task: Task, who: identity.Worker) ->
 # What a pool's workers keep between tasks. A pool hands its workers one function and no place for state; its own
 # idiom is an initializer and a global, here one per thread, which serves threads and processes alike.
 _kept = threading.local()
+
+
+def start_thread(work: Work) -> None:
+    """The initializer of a pool of threads, which has named them after the model: model_0, model_1."""
+    thread = threading.current_thread()
+    thread.name = thread.name.replace("_", "/")
+    names.call_thread()
+    start_worker(work)
 
 
 def start_worker(work: Work) -> None:

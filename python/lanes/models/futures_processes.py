@@ -27,5 +27,5 @@ def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
 
 def executor(work: Work, workers: int, variant: str | None = None) -> ProcessPoolExecutor:
     """The pool, each of whose processes has opened the work."""
-    context = children.context(variant)
+    context = children.context(work.model, variant)
     return ProcessPoolExecutor(workers, context, initializer=children.start_process, initargs=(work,))

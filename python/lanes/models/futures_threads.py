@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from lanes.types import Done
-from lanes.work import Work, do_task, start_worker
+from lanes.work import Work, do_task, start_thread
 
 name = "futures-threads"
 family = "python"
@@ -19,5 +19,5 @@ variants: dict[str, str] = {}
 
 
 def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
-    with ThreadPoolExecutor(workers, initializer=start_worker, initargs=(work,)) as pool:
+    with ThreadPoolExecutor(workers, work.model, initializer=start_thread, initargs=(work,)) as pool:
         return list(pool.map(do_task, work.tasks))

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 
+from lanes import names
 from lanes.types import Done
 from lanes.work import Work
 
@@ -59,6 +60,8 @@ async def _run(work: Work, workers: int) -> list[Done]:
     async with work.open_async(workers) as do:
 
         async def worker(place: int) -> None:
+            if this := asyncio.current_task():
+                this.set_name(names.of(work.model, place))
             for task in tasks:
                 results.append(await do(task, place))
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from lanes.models.loop import LOOPS, loop_factory
 from lanes.models.loop import lacks as lacks  # the same here
 from lanes.types import Done
-from lanes.work import Work, do_task, start_worker
+from lanes.work import Work, do_task, start_thread
 
 name = "asyncio-threads"
 family = "python"
@@ -28,6 +28,6 @@ def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
 
 async def _run(work: Work, workers: int) -> list[Done]:
     # What `to_thread` hands to is the loop's own pool; the runner ends it.
-    pool = ThreadPoolExecutor(workers, initializer=start_worker, initargs=(work,))
+    pool = ThreadPoolExecutor(workers, work.model, initializer=start_thread, initargs=(work,))
     asyncio.get_running_loop().set_default_executor(pool)
     return await asyncio.gather(*(asyncio.to_thread(do_task, task) for task in work.tasks))

@@ -25,7 +25,7 @@ def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
     results: SimpleQueue[list[Done] | BaseException] = SimpleQueue()
     others = set(multiprocessing.active_children())
     size = children.chunk_size(work, workers) if variant == "chunked" else 1
-    with children.context(variant).Pool(workers, children.start_process, (work,)) as pool:
+    with children.context(work.model, variant).Pool(workers, children.start_process, (work,)) as pool:
         crew = set(multiprocessing.active_children()) - others
         for begin in range(0, len(work.tasks), size):
             chunk = work.tasks[begin : begin + size]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
-    context = children.context(variant)
+    context = children.context(work.model, variant)
     tasks: Queue[Task | None] = context.Queue()
     crew: Crew = {}
     try:

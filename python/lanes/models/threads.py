@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from queue import Empty, SimpleQueue
 
+from lanes import names
 from lanes.types import Done, Task
 from lanes.work import Work
 
@@ -26,8 +27,9 @@ def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
         tasks.put(task)
     threads: list[threading.Thread] = []
     try:
-        for _ in range(workers):
-            threads.append(threading.Thread(target=_worker, args=(work, tasks, results)))
+        for worker in range(workers):
+            name = names.of(work.model, worker)
+            threads.append(threading.Thread(target=_worker, args=(work, tasks, results), name=name))
             threads[-1].start()
         return [_checked(results.get()) for _ in work.tasks]
     finally:
@@ -38,6 +40,7 @@ def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
 
 
 def _worker(work: Work, tasks: SimpleQueue[Task], results: SimpleQueue[Done | BaseException]) -> None:
+    names.call_thread()
     try:
         with work.open() as do:
             while True:
