@@ -145,12 +145,6 @@ void lanes_ledger_begin(struct lanes_ledger *ledger)
         own.entry->first = own.entry->last;
 }
 
-long lanes_ledger_place(struct lanes_ledger *ledger)
-{
-    lanes_ledger_look(ledger, false);
-    return own.entry == NULL ? -1 : own.entry - ledger->book->entries;
-}
-
 size_t lanes_ledger_length(const struct lanes_ledger *ledger)
 {
     size_t n = atomic_load(&ledger->book->n_entered);

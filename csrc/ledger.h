@@ -51,10 +51,6 @@ void lanes_ledger_look(struct lanes_ledger *ledger, bool now);
 /* What the calling thread has used so far was no work. */
 void lanes_ledger_begin(struct lanes_ledger *ledger);
 
-/* The number of the calling thread's entry, which begins now if there is none:
- * workers are numbered from 0 as they come. -1 where there was no room. */
-long lanes_ledger_place(struct lanes_ledger *ledger);
-
 /* The entries made so far. */
 size_t lanes_ledger_length(const struct lanes_ledger *ledger);
 const struct lanes_entry *lanes_ledger_entry(const struct lanes_ledger *ledger,

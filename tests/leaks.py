@@ -27,7 +27,7 @@ MS = 10**6
 SECOND = 10**9
 FLYING = ("native-pthreads", "native-fork", "native-epoll")
 RUNNERS = (*_core.MODELS, *(f"{model}, begun" for model in FLYING), "worker-held", "worker-released")
-LEDGER = ("__new__", "attach", "fileno", "look", "begin", "place", "add", "tally", "entries")
+LEDGER = ("__new__", "attach", "fileno", "look", "begin", "add", "tally", "entries")
 AREA = ("__new__", "attach", "fileno", "__len__", *(["__buffer__"] if sys.version_info >= (3, 12) else []))
 ROUND = 12
 """Repetitions."""
@@ -190,7 +190,6 @@ def keeps_a_ledger() -> None:
     ledger.look()
     ledger.look(True)
     ledger.begin()
-    assert ledger.place() == 0
     with in_a_thread(ledger.look):
         pass
     ledger.add(1, 2)

@@ -727,7 +727,7 @@ def test_bad_arguments_of_a_ledgers_methods() -> None:
             ledger.add(*wrong)
     with pytest.raises(OverflowError):
         ledger.add(2**63, 0)
-    for method in (ledger.begin, ledger.place, ledger.tally, ledger.entries):
+    for method in (ledger.begin, ledger.tally, ledger.entries):
         with pytest.raises(TypeError, match="no arguments"):
             method(1)  # type: ignore[call-arg]
     assert (ledger.entries(), ledger.tally()) == ([], (0, 0))
@@ -800,17 +800,6 @@ def test_looks_of_workers_beyond_the_room_are_lost() -> None:
     entries = ledger.entries()
     assert len(entries) == 2
     assert len({entry[1] for entry in entries} | {threading.get_native_id()}) == 3
-
-
-def test_workers_are_numbered_as_they_come() -> None:
-    ledger = _core.Ledger(2)
-    with in_a_thread(ledger.look):
-        pass
-    assert [ledger.place(), ledger.place()] == [1, 1]
-    assert len(ledger.entries()) == 2
-    with in_a_thread(ledger.place) as result:
-        pass
-    assert result == [None], "no room"
 
 
 def test_other_threads_are_workers_from_their_start_and_the_one_that_opened_it_from_its_first_look() -> None:

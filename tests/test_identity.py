@@ -19,7 +19,6 @@ import pytest
 import lanes
 from lanes import models, sample
 from lanes.identity import CURRENT, Identity, IdentityFilter, Worker
-from lanes.run import execute
 from lanes.types import Run
 from lanes.value import Value
 from lanes.work import Work
@@ -58,7 +57,7 @@ def ran(function: Callable[[object], object], model: str, tasks: int = 6, worker
 @pytest.mark.parametrize("model", [*PYTHON, "multiprocessing[spawn]", "futures-processes[forkserver]"])
 def test_a_function_is_told_what_its_span_says(model: str) -> None:
     run = ran(whoami, model)
-    workers: dict[int | None, int] = {}
+    workers: dict[int, int] = {}
     for index, (found, span) in enumerate(zip(told(run), run.spans, strict=True)):
         assert (found.model, found.body, found.task, found.attempt) == (model, "python", index, 1)
         assert (found.process_id, found.thread_id) == (span.process_id, span.thread_id)
@@ -143,11 +142,6 @@ def test_a_coroutine_that_is_thrown_away_elsewhere_complains_of_nothing() -> Non
             thread.join()
 
     asyncio.run(opened())
-
-
-def test_a_run_without_counters_numbers_no_workers() -> None:
-    run = execute(lanes.workload(whoami, items=[1]), models.load("serial"), "python", 1, "bare")
-    assert told(run)[0].worker is None
 
 
 def test_it_is_a_value() -> None:

@@ -62,6 +62,7 @@ class Names(NamedTuple):
     process: str
     thread_comm: str
     process_comm: str
+    worker: int
 
 
 def find(number: int) -> Names:
@@ -71,6 +72,7 @@ def find(number: int) -> Names:
         multiprocessing.current_process().name,
         comm(threading.get_native_id()),
         comm(),
+        who.worker if (who := lanes.current()) else -1,
     )
 
 
@@ -86,6 +88,7 @@ def test_threads_have_the_names_of_their_workers(model: str) -> None:
     assert {each.thread for each in every} == {names.of(model, worker) for worker in range(2)}
     for each in every:
         assert each.process == "MainProcess"
+        assert each.thread == names.of(model, each.worker)
         assert (each.thread_comm, each.process_comm) == (names.in_kernel(each.thread), names.in_kernel(model))
 
 
@@ -95,12 +98,13 @@ def test_processes_have_the_names_of_their_workers(model: str) -> None:
     assert {each.process for each in every} <= {names.of(model, worker) for worker in range(2)}
     for each in every:
         assert each.thread == "MainThread"
+        assert each.process == names.of(model, each.worker)
         assert each.thread_comm == each.process_comm == names.in_kernel(each.process)
 
 
 @pytest.mark.parametrize("model", ["serial", "asyncio"])
 def test_a_sample_that_works_itself_has_the_name_of_its_model(model: str) -> None:
-    assert set(found(model)) == {("MainThread", "MainProcess", model, model)}
+    assert set(found(model)) == {("MainThread", "MainProcess", model, model, 0)}
 
 
 @pytest.mark.parametrize("model", ["native-pthreads", "native-fork"])

@@ -83,17 +83,6 @@ static PyObject *ledger_begin(PyObject *op, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-static PyObject *ledger_place(PyObject *op, PyObject *unused)
-{
-    long place =
-        lanes_ledger_place(&((struct lanes_ledger_object *)op)->ledger);
-
-    (void)unused;
-    if (place < 0)
-        Py_RETURN_NONE;
-    return PyLong_FromLong(place);
-}
-
 static PyObject *ledger_add(PyObject *op, PyObject *args)
 {
     long long bytes, ns;
@@ -160,9 +149,6 @@ static PyMethodDef ledger_methods[] = {
     {"begin", ledger_begin, METH_NOARGS,
      "begin($self, /)\n--\n\n"
      "What the calling thread has used so far was no work."},
-    {"place", ledger_place, METH_NOARGS,
-     "place($self, /)\n--\n\n"
-     "The number of the calling thread's entry, from 0."},
     {"add", ledger_add, METH_VARARGS,
      "add($self, size, ns, /)\n--\n\n"
      "Note that so many bytes were pickled or unpickled, in so long."},

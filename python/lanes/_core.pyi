@@ -109,8 +109,6 @@ class Ledger:
         """Note what the calling thread has used so far. Skipped, unless `now`, within 0.1 ms of its last look."""
     def begin(self) -> None:
         """What the calling thread has used so far was no work: its entry begins now."""
-    def place(self) -> int | None:
-        """The number of the calling thread's entry, from 0, which begins now if there is none; None without room."""
     def add(self, size: int, ns: int, /) -> None:
         """Note that so many bytes were pickled or unpickled, in so long."""
     def tally(self) -> tuple[int, int]:

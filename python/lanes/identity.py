@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Worker(NamedTuple):
-    """A worker as it is known beforehand: its model and body, and its number; None where nobody counts workers."""
+    """A worker as it is known beforehand: its model and body, and its number."""
 
     model: str
     body: str | None
-    number: int | None
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,7 @@ class Identity:
     """One task at work, and where.
 
     model, body:  as in a table: "threading", "python".
-    worker:       its number, from 0 in the order in which workers were ready; on a loop that of the place. None for a
-                  worker beyond the room for them, such as one that a pool started in place of many others.
+    worker:       its number, from 0, as the name of its thread or process has it; on a loop that of the place.
     thread, thread_id, process_id: of whoever asks; the ids are the kernel's, the name is Python's.
     asyncio_task: the name of the asyncio task that asks, None outside of one.
     task:         its index in the workload; attempt: 1, and more only where a task is tried again.
@@ -39,7 +38,7 @@ class Identity:
 
     model: str
     body: str | None
-    worker: int | None
+    worker: int
     thread: str
     thread_id: int
     process_id: int

@@ -9,6 +9,7 @@ the number is whole. Two models never have the same name in the kernel, for up t
 from __future__ import annotations
 
 import re
+import sys
 import threading
 
 from lanes import _core
@@ -30,6 +31,17 @@ _ROOM, _USUAL = 15, 12
 def of(model: str, worker: int) -> str:
     """What a worker is called in Python."""
     return f"{model}/{worker}"
+
+
+def number(model: str) -> int:
+    """The number of the calling worker of this model, which the name of its thread or of its process says; 0 where the
+    caller does the work itself."""
+    processes = sys.modules.get("multiprocessing.process")  # without it, this is no worker process
+    for name in (threading.current_thread().name, processes.current_process().name if processes else ""):
+        whose, _, digits = name.rpartition("/")
+        if whose == model and digits.isdecimal():
+            return int(digits)
+    return 0
 
 
 def in_kernel(name: str) -> str:

@@ -71,9 +71,9 @@ class Work:
                 with self._counted() as look:
                     yield lambda task: look(done(task.index, worker.run(self.inputs[task.index], release)))
 
-    def place(self) -> int | None:
-        """The number of the calling worker, in the order in which workers were ready; None where nobody counts them."""
-        return None if self.ledger is None else self.ledger.place()
+    def place(self) -> int:
+        """The number of the calling worker, as its name has it."""
+        return names.number(self.model)
 
     def _begin(self) -> None:
         """The warm-up is over: what the worker used for it counts for nothing."""
