@@ -105,7 +105,8 @@ def extension(name: str, *sources: str) -> Extension:
 
 
 # What needs libcurl, in a module of its own; what it calls of the rest is in both, and keeps nothing there.
-SHARED = tuple(f"csrc/{name}.c" for name in ("area", "batch", "clock", "ledger", "loop", "task", "usage", "worker"))
+_SHARED = ("area", "arrivals", "batch", "clock", "ledger", "loop", "task", "usage", "worker")
+SHARED = tuple(f"csrc/{name}.c" for name in _SHARED)
 DOWNLOAD = ("csrc/download_module.c", *glob("csrc/workloads/download*.c"), "csrc/workloads/transfer.c")
 EVERYTHING = glob("csrc/**/*.c", recursive=True)
 core = extension("_core", *(source for source in EVERYTHING if source not in DOWNLOAD))

@@ -1,5 +1,7 @@
 #include "batch.h"
 
+#include "arrivals.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -100,6 +102,7 @@ void lanes_batch_finish(struct lanes_batch *batch)
     batch->ledger = NULL;
     batch->area = NULL;
     batch->area_size = 0;
+    batch->arrivals = NULL;
 }
 
 void lanes_batch_close(struct lanes_batch *batch)
@@ -126,11 +129,25 @@ void lanes_batch_rewind(struct lanes_batch *batch)
         (void)!read(batch->stop_fd, &count, sizeof(count));
 }
 
+static struct lanes_task *claim_arrival(struct lanes_batch *batch, int worker)
+{
+    size_t n;
+
+    if (lanes_batch_stopped(batch) ||
+        !lanes_arrivals_claim(batch->arrivals, worker, &n))
+        return NULL;
+    atomic_store(&batch->tasks[n].owner, worker + 1);
+    return &batch->tasks[n];
+}
+
 struct lanes_task *lanes_batch_claim(struct lanes_batch *batch, int worker,
                                      size_t *from)
 {
     size_t next =
         atomic_load_explicit(&batch->shared->next, memory_order_relaxed);
+
+    if (batch->arrivals != NULL)
+        return claim_arrival(batch, worker);
 
     for (size_t n = next > *from ? next : *from;
          n < batch->n_tasks && !lanes_batch_stopped(batch); n++) {
@@ -153,9 +170,46 @@ bool lanes_batch_has_free(const struct lanes_batch *batch)
 {
     size_t n = atomic_load(&batch->shared->next);
 
+    if (batch->arrivals != NULL)
+        return lanes_arrivals_has_free(batch->arrivals);
     while (n < batch->n_tasks && atomic_load(&batch->tasks[n].owner) != 0)
         n++;
     return n < batch->n_tasks;
+}
+
+int64_t lanes_batch_due(const struct lanes_batch *batch,
+                        const struct lanes_task *task)
+{
+    return batch->arrivals == NULL
+               ? 0
+               : lanes_arrivals_due(batch->arrivals,
+                                    (size_t)(task - batch->tasks));
+}
+
+void lanes_batch_tell_start(const struct lanes_batch *batch,
+                            const struct lanes_task *task)
+{
+    if (batch->arrivals != NULL)
+        lanes_arrivals_start(batch->arrivals, (size_t)(task - batch->tasks),
+                             task->span.started);
+}
+
+void lanes_batch_tell_finish(const struct lanes_batch *batch,
+                             const struct lanes_task *task)
+{
+    if (batch->arrivals != NULL)
+        lanes_arrivals_finish(batch->arrivals, (size_t)(task - batch->tasks),
+                              task->span.finished);
+}
+
+void lanes_batch_settle(struct lanes_batch *batch, int worker)
+{
+    if (batch->arrivals == NULL)
+        return;
+    for (size_t n = 0; n < batch->n_tasks; n++)
+        if (atomic_load(&lanes_arrivals_at(batch->arrivals, n)->state) ==
+            worker + 1)
+            atomic_store(&batch->tasks[n].owner, worker + 1);
 }
 
 void lanes_batch_stop(struct lanes_batch *batch, int why)

@@ -16,6 +16,7 @@
 struct lanes_workload;
 struct lanes_shared;
 struct lanes_ledger;
+struct lanes_arrivals;
 
 struct lanes_batch {
     const struct lanes_workload *workload; /* borrowed */
@@ -30,7 +31,9 @@ struct lanes_batch {
     struct lanes_ledger *ledger; /* borrowed: where workers enter what they
                                   * use; may be NULL */
     void *area; /* borrowed, shared memory: the workload's own; may be NULL */
-    size_t area_size; /* in bytes */
+    size_t area_size;                /* in bytes */
+    struct lanes_arrivals *arrivals; /* borrowed: when each task comes; NULL:
+                                      * all are there from the first */
 
     /* Asked between waits, on the thread that called run() and no other:
      * may the run go on? */
@@ -59,6 +62,20 @@ void lanes_batch_rewind(struct lanes_batch *batch);
 struct lanes_task *lanes_batch_claim(struct lanes_batch *batch, int worker,
                                      size_t *from);
 bool lanes_batch_has_free(const struct lanes_batch *batch);
+
+/* When a task that was claimed is to be started: 0 is at once. */
+int64_t lanes_batch_due(const struct lanes_batch *batch,
+                        const struct lanes_task *task);
+
+/* Tell whoever looks on that the task is started, or finished, at its time. */
+void lanes_batch_tell_start(const struct lanes_batch *batch,
+                            const struct lanes_task *task);
+void lanes_batch_tell_finish(const struct lanes_batch *batch,
+                             const struct lanes_task *task);
+
+/* A worker is dead: what it claimed, down to its last instruction, is known as
+ * its own from here on. */
+void lanes_batch_settle(struct lanes_batch *batch, int worker);
 
 /* End the run early for the reason given (a negative errno); the first reason
  * stands. Callable from every worker. */

@@ -104,7 +104,7 @@ static int run_model(const struct lanes_model *model, struct lanes_batch *batch)
 
 PyDoc_STRVAR(run_doc,
              "run(model, workload, tasks, workers, ledger=None, warm_up=None, "
-             "area=None, /)\n--\n\n"
+             "area=None, arrivals=None, /)\n--\n\n"
              "Run all tasks on one native model, with the GIL released.");
 
 static PyObject *run(PyObject *module, PyObject *args)
@@ -113,7 +113,7 @@ static PyObject *run(PyObject *module, PyObject *args)
     PyObject *records;
     int rc;
 
-    if (lanes_order_take(&order, state_of(module), args, "ssOl|OOO:run") < 0)
+    if (lanes_order_take(&order, state_of(module), args, "ssOl|OOOO:run") < 0)
         return NULL;
     rc = run_model(order.model, &order.records->batch);
     records = lanes_order_finish(&order, rc);
@@ -123,7 +123,7 @@ static PyObject *run(PyObject *module, PyObject *args)
 
 PyDoc_STRVAR(begin_doc,
              "begin(model, workload, tasks, workers, ledger=None, "
-             "warm_up=None, area=None, /)\n--\n\n"
+             "warm_up=None, area=None, arrivals=None, /)\n--\n\n"
              "Start to run all tasks on one native model, and return at once.");
 
 static PyObject *begin(PyObject *module, PyObject *args)
@@ -132,7 +132,7 @@ static PyObject *begin(PyObject *module, PyObject *args)
     struct lanes_order order;
     PyObject *flight;
 
-    if (lanes_order_take(&order, state, args, "ssOl|OOO:begin") < 0)
+    if (lanes_order_take(&order, state, args, "ssOl|OOOO:begin") < 0)
         return NULL;
     flight = lanes_flight_begin(state, &order);
     lanes_order_drop(&order);
@@ -319,6 +319,8 @@ static int exec_module(PyObject *module)
         return -1;
     if (add_type(module, &lanes_area_spec, &state->area_type) < 0)
         return -1;
+    if (add_type(module, &lanes_arrivals_spec, &state->arrivals_type) < 0)
+        return -1;
     if (add_type(module, &lanes_flight_spec, &state->flight_type) < 0)
         return -1;
     if (add_statuses(state) < 0)
@@ -334,6 +336,7 @@ static int traverse_module(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->worker_type);
     Py_VISIT(state->ledger_type);
     Py_VISIT(state->area_type);
+    Py_VISIT(state->arrivals_type);
     Py_VISIT(state->flight_type);
     Py_VISIT(state->model_names);
     Py_VISIT(state->workload_names);
@@ -350,6 +353,7 @@ static int clear_module(PyObject *module)
     Py_CLEAR(state->worker_type);
     Py_CLEAR(state->ledger_type);
     Py_CLEAR(state->area_type);
+    Py_CLEAR(state->arrivals_type);
     Py_CLEAR(state->flight_type);
     Py_CLEAR(state->model_names);
     Py_CLEAR(state->workload_names);

@@ -79,7 +79,8 @@ void lanes_worker_main(struct lanes_batch *batch, int index, bool is_caller)
     }
     warm_up(&worker);
     entry = lanes_ledger_enter(batch->ledger);
-    while ((task = lanes_batch_claim(batch, index, &from)) != NULL)
+    while ((task = lanes_batch_claim(batch, index, &from)) != NULL &&
+           lanes_worker_sleep(&worker, lanes_batch_due(batch, task)))
         lanes_worker_do(&worker, task);
     lanes_entry_look(entry);
     lanes_worker_close(&worker);
@@ -113,6 +114,7 @@ void lanes_worker_begin(struct lanes_worker *worker, struct lanes_task *task)
     span->processor = lanes_clock_processor();
     span->claimed = span->started = lanes_clock_now();
     span->cpu = cpu_as_of(worker, span->started);
+    lanes_batch_tell_start(worker->batch, task);
 }
 
 void lanes_worker_end(struct lanes_worker *worker, struct lanes_task *task)
@@ -129,6 +131,7 @@ void lanes_worker_end(struct lanes_worker *worker, struct lanes_task *task)
      * worker killed at this very instruction. */
     atomic_signal_fence(memory_order_release);
     span->finished = now;
+    lanes_batch_tell_finish(worker->batch, task);
 }
 
 bool lanes_worker_stopping(struct lanes_worker *worker)
@@ -145,6 +148,24 @@ bool lanes_worker_stopping(struct lanes_worker *worker)
         }
     }
     return lanes_batch_stopped(batch) != 0;
+}
+
+bool lanes_worker_sleep(struct lanes_worker *worker, int64_t until)
+{
+    struct pollfd stop = {.fd = worker->batch->stop_fd, .events = POLLIN};
+    const int64_t slice = lanes_worker_patience(worker, INT32_MAX) * LANES_MS;
+    int64_t left = until > 0 ? until - lanes_clock_now() : 0;
+
+    while (left > 0) {
+        int64_t nap = left < slice ? left : slice;
+        struct timespec timeout = {nap / LANES_SECOND, nap % LANES_SECOND};
+
+        ppoll(&stop, 1, &timeout, NULL);
+        if (lanes_worker_stopping(worker))
+            return false;
+        left = until - lanes_clock_now();
+    }
+    return true;
 }
 
 int lanes_worker_patience(const struct lanes_worker *worker, int ms)

@@ -45,6 +45,10 @@ void lanes_worker_end(struct lanes_worker *worker, struct lanes_task *task);
 /* Is the run to stop? Long work asks every millisecond or so. */
 bool lanes_worker_stopping(struct lanes_worker *worker);
 
+/* Wait until this moment of the monotonic clock; false when the run is to stop
+ * first. */
+bool lanes_worker_sleep(struct lanes_worker *worker, int64_t until);
+
 /* How long this worker may block before it must ask again, at most `ms`. It
  * need not ask at all, and wakes by stop_fd, unless it is the caller. */
 int lanes_worker_patience(const struct lanes_worker *worker, int ms);

@@ -5,6 +5,7 @@
  * never. Prints what went wrong and ends with the number of checks.
  */
 #include "area.h"
+#include "arrivals.h"
 #include "batch.h"
 #include "clock.h"
 #include "ledger.h"
@@ -806,6 +807,271 @@ static void check_ledger(void)
     lanes_usage_rest();
 }
 
+/* ---- arrivals ---- */
+
+static void open_arrivals(struct lanes_arrivals *arrivals, int64_t every,
+                          struct lanes_terms terms)
+{
+    int64_t due[N_TASKS];
+
+    for (int n = 0; n < N_TASKS; n++)
+        due[n] = n * every;
+    CHECK(lanes_arrivals_open(arrivals, due, N_TASKS, terms) == 0, "arrivals");
+    CHECK(lanes_arrivals_length(arrivals) == N_TASKS, "all of them");
+}
+
+/* Twelve naps that come with time, through a model. */
+static struct lanes_progress load(const struct lanes_model *model,
+                                  const struct cell *cell, size_t n_workers,
+                                  bool stepped, struct lanes_batch *batch,
+                                  struct lanes_arrivals *arrivals)
+{
+    int rc;
+
+    open_batch(batch, model, cell->workload, n_workers);
+    fill(batch, cell->text, cell->a, cell->b, cell->c);
+    batch->arrivals = arrivals;
+    rc = go(model, batch, stepped);
+    CHECK(rc == 0, "%s: %d", model->name, rc);
+    return lanes_arrivals_progress(arrivals, lanes_clock_now());
+}
+
+/* The most that were admitted and not started at the same time. */
+static size_t most_queued(const struct lanes_arrivals *arrivals)
+{
+    int64_t began = lanes_arrivals_began(arrivals);
+    size_t most = 0;
+
+    for (size_t n = 0; n < N_TASKS; n++) {
+        int64_t at = began + lanes_arrivals_at(arrivals, n)->due;
+        size_t queued = 0;
+
+        for (size_t i = 0; i <= n; i++) {
+            const struct lanes_arrival *other = lanes_arrivals_at(arrivals, i);
+
+            queued += atomic_load(&other->state) > 0 &&
+                      atomic_load(&other->started) > at + LANES_MS;
+        }
+        if (queued > most)
+            most = queued;
+    }
+    return most;
+}
+
+/* None is started before it is due, in order, each once. */
+static void check_coming(const struct lanes_model *model,
+                         const struct cell *cell, size_t n_workers,
+                         bool stepped)
+{
+    struct lanes_arrivals arrivals;
+    struct lanes_batch batch;
+    struct lanes_progress progress;
+
+    open_arrivals(&arrivals, 4 * LANES_MS,
+                  (struct lanes_terms){.open = LANES_SECOND * 60});
+    progress = load(model, cell, n_workers, stepped, &batch, &arrivals);
+    CHECK(progress.arrived == N_TASKS && progress.rejected == 0 &&
+              progress.started == N_TASKS && progress.finished == N_TASKS,
+          "%s: %zu started, %zu finished", model->name, progress.started,
+          progress.finished);
+    for (size_t n = 0; n < N_TASKS; n++) {
+        const struct lanes_arrival *arrival = lanes_arrivals_at(&arrivals, n);
+        int64_t due = lanes_arrivals_due(&arrivals, n);
+
+        check_span(&batch, n);
+        CHECK(batch.tasks[n].status == LANES_OK, "task %zu", n);
+        CHECK(arrival->started >= due && arrival->finished >= arrival->started,
+              "%s: task %zu", model->name, n);
+        CHECK(atomic_load(&arrival->state) ==
+                  atomic_load(&batch.tasks[n].owner),
+              "task %zu", n);
+        CHECK(n_workers > 1 || n == 0 ||
+                  arrival->started >=
+                      lanes_arrivals_at(&arrivals, n - 1)->started,
+              "%s: task %zu before its time", model->name, n);
+    }
+    CHECK(!lanes_arrivals_has_free(&arrivals), "%s", model->name);
+    lanes_batch_close(&batch);
+    lanes_arrivals_close(&arrivals);
+}
+
+/* One worker, twelve arrivals within its first task, room for three. */
+static void check_full(const struct lanes_model *model, bool rejects)
+{
+    static const struct cell nap = {&lanes_workload_wait, "", 100 * LANES_MS, 0,
+                                    0};
+    struct lanes_arrivals arrivals;
+    struct lanes_batch batch;
+    struct lanes_progress progress;
+
+    open_arrivals(&arrivals, LANES_MS,
+                  (struct lanes_terms){3, rejects, LANES_SECOND * 60});
+    progress = load(model, &nap, 1, false, &batch, &arrivals);
+    CHECK(progress.rejected + progress.finished == N_TASKS, "%s: %zu and %zu",
+          model->name, progress.rejected, progress.finished);
+    CHECK(progress.rejected == (rejects ? N_TASKS - 4 : 0), "%s: %zu rejected",
+          model->name, progress.rejected);
+    CHECK(!rejects || most_queued(&arrivals) <= 3, "%s: %zu queued",
+          model->name, most_queued(&arrivals));
+    for (size_t n = 0; n < N_TASKS; n++)
+        CHECK(batch.tasks[n].status ==
+                  (rejects && n >= 4 ? LANES_PENDING : LANES_OK),
+              "%s: task %zu", model->name, n);
+    lanes_batch_close(&batch);
+    lanes_arrivals_close(&arrivals);
+}
+
+/* What has not begun by then is left, and the run comes to its end. */
+static void check_closing(const struct lanes_model *model)
+{
+    static const struct cell nap = {&lanes_workload_wait, "", 50 * LANES_MS, 0,
+                                    0};
+    struct lanes_arrivals arrivals;
+    struct lanes_batch batch;
+    struct lanes_progress progress;
+
+    open_arrivals(&arrivals, LANES_MS,
+                  (struct lanes_terms){.open = 120 * LANES_MS});
+    progress = load(model, &nap, 1, false, &batch, &arrivals);
+    CHECK(progress.started >= 1 && progress.started <= 3, "%s: %zu started",
+          model->name, progress.started);
+    CHECK(progress.finished == progress.started, "%s", model->name);
+    CHECK(lanes_arrivals_ended(&arrivals), "%s", model->name);
+    lanes_batch_close(&batch);
+    lanes_arrivals_close(&arrivals);
+}
+
+/* Workers that wait for an arrival in an hour stop when asked to. */
+static void check_impatience(const struct lanes_model *model)
+{
+    static const struct cell nap = {&lanes_workload_wait, "", 0, 0, 0};
+    int64_t until = lanes_clock_now() + 50 * LANES_MS;
+    struct lanes_arrivals arrivals;
+    struct lanes_batch batch;
+
+    open_arrivals(&arrivals, 3600 * LANES_SECOND,
+                  (struct lanes_terms){.open = LANES_LONGEST});
+    open_batch(&batch, model, nap.workload, 3);
+    fill(&batch, nap.text, 0, 0, 0);
+    batch.arrivals = &arrivals;
+    batch.keep_going = stop_soon;
+    batch.ctx = &until;
+    CHECK(lanes_model_run(model, &batch) == -EINTR, "%s", model->name);
+    CHECK(lanes_clock_now() - until < PROMPT, "%s is late", model->name);
+    CHECK(lanes_arrivals_has_free(&arrivals), "%s", model->name);
+    lanes_batch_close(&batch);
+    lanes_arrivals_close(&arrivals);
+}
+
+/* A worker that is killed takes one arrival with it, and no other. */
+static void check_killed_arrivals(void)
+{
+    struct lanes_arrivals arrivals;
+    struct lanes_batch batch;
+    struct lanes_progress progress;
+
+    open_arrivals(&arrivals, LANES_MS,
+                  (struct lanes_terms){.open = LANES_SECOND * 60});
+    open_batch(&batch, &lanes_model_fork, &mortal, 2);
+    batch.tasks[4].input.args[0] = RAISE;
+    batch.tasks[4].input.args[1] = SIGKILL;
+    batch.arrivals = &arrivals;
+    CHECK(lanes_model_run(&lanes_model_fork, &batch) == 0, "fork");
+    progress = lanes_arrivals_progress(&arrivals, lanes_clock_now());
+    CHECK(progress.started == N_TASKS && progress.finished == N_TASKS,
+          "%zu, %zu", progress.started, progress.finished);
+    for (size_t n = 0; n < N_TASKS; n++)
+        CHECK(batch.tasks[n].status == (n == 4 ? LANES_KILLED : LANES_OK),
+              "task %zu", n);
+    lanes_batch_close(&batch);
+    lanes_arrivals_close(&arrivals);
+}
+
+#define MANY 20000
+
+/* Processes that claim as fast as they can and are killed anywhere, in the
+ * midst of a claim too: nobody hangs, and nothing is claimed twice or lost. */
+static void check_robust(void)
+{
+    static int64_t due[MANY];
+    static int32_t last;
+    struct lanes_arrivals arrivals;
+    size_t n, claimed = 0;
+
+    CHECK(lanes_arrivals_open(&arrivals, due, MANY,
+                              (struct lanes_terms){.open = LANES_LONGEST}) == 0,
+          "arrivals");
+    for (int worker = 0; worker < 40; worker++) {
+        const struct timespec nap = {.tv_nsec = 50000 * worker};
+        pid_t pid = fork();
+
+        while (pid == 0) /* ends by the signal alone */
+            lanes_arrivals_claim(&arrivals, worker, &n);
+        nanosleep(&nap, NULL);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        if (lanes_arrivals_claim(&arrivals, 1000, &n))
+            claimed++;
+    }
+    while (lanes_arrivals_claim(&arrivals, 1000, &n))
+        claimed++;
+    for (n = 0; n < MANY; n++) {
+        last = atomic_load(&lanes_arrivals_at(&arrivals, n)->state);
+        CHECK(last > 0, "arrival %zu: %d", n, last);
+        claimed -= last == 1001;
+    }
+    CHECK(claimed == 0, "%zu were claimed twice", claimed);
+    lanes_arrivals_close(&arrivals);
+}
+
+/* A producer: into a queue with room for two, and out of it. */
+static void check_producer(void)
+{
+    struct lanes_arrivals arrivals, other;
+    int file;
+
+    open_arrivals(&arrivals, 0, (struct lanes_terms){2, true, LANES_LONGEST});
+    file = dup(arrivals.area.fd);
+    CHECK(lanes_arrivals_attach(&other, file) == 0, "attach");
+    CHECK(lanes_arrivals_began(&other) == 0, "not yet");
+    CHECK(lanes_arrivals_begin(&arrivals) == lanes_arrivals_begin(&other),
+          "once");
+    CHECK(lanes_arrivals_admit(&arrivals, 0), "room for two");
+    CHECK(lanes_arrivals_admit(&arrivals, 1), "room for one");
+    CHECK(!lanes_arrivals_admit(&arrivals, 2), "full");
+    lanes_arrivals_reject(&arrivals, 2);
+    lanes_arrivals_start(&other, 0, lanes_clock_now());
+    CHECK(lanes_arrivals_admit(&arrivals, 3), "room for one");
+    lanes_arrivals_finish(&other, 0, lanes_clock_now());
+    CHECK(lanes_arrivals_at(&other, 3)->admitted >=
+              lanes_arrivals_at(&other, 0)->started,
+          "later than what made room");
+    lanes_arrivals_end(&other);
+    CHECK(lanes_arrivals_ended(&arrivals), "for all");
+    lanes_arrivals_close(&other);
+    lanes_arrivals_close(&arrivals);
+    file = memfd_create("no arrivals", MFD_CLOEXEC);
+    CHECK(file >= 0 && ftruncate(file, 4096) == 0, "a file of zeros");
+    CHECK(lanes_arrivals_attach(&other, file) == -EINVAL, "no arrivals'");
+    CHECK(close(file) == 0, "it was left to us");
+}
+
+static void check_arrivals(bool stepped)
+{
+    for (size_t m = 0; m < COUNT(models); m++) {
+        for (size_t workers = 1; workers <= 4; workers *= 4)
+            for (size_t c = 0; c < COUNT(cells); c++)
+                check_coming(models[m], &cells[c], workers, stepped);
+        check_full(models[m], true);
+        check_full(models[m], false);
+        check_closing(models[m]);
+        check_impatience(models[m]);
+    }
+    check_killed_arrivals();
+    check_robust();
+    check_producer();
+}
+
 int main(void)
 {
     int port;
@@ -828,6 +1094,8 @@ int main(void)
         check_killed(RAISE, SIGTERM, stepped);
         check_killed(EXIT, 7, stepped);
     }
+    check_arrivals(false);
+    check_arrivals(true);
     check_stop(port);
     check_end(port);
     check_grid(false); /* all again, after all that */

@@ -29,6 +29,8 @@ struct sky {
     struct lanes_worker worker;
     struct lanes_loop loop;
     struct lanes_entry *entry; /* borrowed: of the ledger; NULL until warm */
+    struct lanes_timer dawn;   /* set for a task that is still to come */
+    size_t dawn_place;         /* it has this place already */
     struct lanes_task **tasks; /* owned array: by place */
     size_t *empty;             /* owned: places to be filled */
     size_t n_empty;
@@ -50,26 +52,71 @@ static void landed(struct lanes_flight *flight, size_t place)
     sky->n_under_way--;
 }
 
-static void start(struct sky *sky, struct lanes_task *task)
+/* The task has this place from now on, which is the next one to be filled. */
+static void enter(struct sky *sky, size_t place, struct lanes_task *task)
 {
-    size_t place = sky->empty[--sky->n_empty];
-
     sky->tasks[place] = task;
+    sky->n_empty--;
     sky->n_under_way++;
-    sky->run.batch->workload->evented->start(&sky->flight, place, task);
+}
+
+static void start(struct sky *sky, size_t place)
+{
+    sky->run.batch->workload->evented->start(&sky->flight, place,
+                                             sky->tasks[place]);
+}
+
+static void launch(struct sky *sky, size_t place)
+{
+    lanes_worker_begin(&sky->worker, sky->tasks[place]);
+    start(sky, place);
+}
+
+static void dawns(struct lanes_timer *timer)
+{
+    struct sky *sky =
+        (struct sky *)((char *)timer - offsetof(struct sky, dawn));
+
+    launch(sky, sky->dawn_place);
+}
+
+/* Launch the task that has just been given this place, at its time; false when
+ * that is still to come. */
+static bool launch_when_due(struct sky *sky, size_t place)
+{
+    int64_t due = lanes_batch_due(sky->run.batch, sky->tasks[place]);
+    int rc;
+
+    if (due == 0 || due <= lanes_clock_now()) {
+        launch(sky, place);
+        return true;
+    }
+    sky->dawn.fire = dawns;
+    sky->dawn_place = place;
+    rc = lanes_loop_set_timer(&sky->loop, &sky->dawn, due);
+    if (rc < 0)
+        lanes_batch_stop(sky->run.batch, rc);
+    return false;
+}
+
+/* Whether it waits for a task that is still to come: no other comes before. */
+static bool is_waiting(const struct sky *sky)
+{
+    return sky->dawn.place != 0;
 }
 
 static void fill(struct sky *sky)
 {
-    while (sky->n_empty > 0) {
+    while (sky->n_empty > 0 && !is_waiting(sky)) {
         size_t place = sky->empty[sky->n_empty - 1];
         struct lanes_task *task =
             lanes_batch_claim(sky->run.batch, (int)place, &sky->from);
 
         if (task == NULL)
             return;
-        lanes_worker_begin(&sky->worker, task);
-        start(sky, task);
+        enter(sky, place, task);
+        if (!launch_when_due(sky, place))
+            return;
     }
 }
 
@@ -77,7 +124,7 @@ static void fill(struct sky *sky)
 static int warm_up(struct sky *sky)
 {
     const struct lanes_batch *batch = sky->run.batch;
-    size_t n = sky->flight.n_places;
+    size_t n = sky->flight.n_places, place;
 
     if (batch->warm_up == NULL)
         return 0;
@@ -91,7 +138,9 @@ static int warm_up(struct sky *sky)
     while (n-- > 0) {
         sky->warm_ups[n].input = *batch->warm_up;
         sky->warm_ups[n].notes = &sky->notes;
-        start(sky, &sky->warm_ups[n]);
+        place = sky->empty[sky->n_empty - 1];
+        enter(sky, place, &sky->warm_ups[n]);
+        start(sky, place);
     }
     return 0;
 }

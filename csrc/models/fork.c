@@ -142,6 +142,7 @@ static bool bury_task(struct nursery *nursery, size_t index, pid_t pid,
     struct lanes_batch *batch = nursery->run.batch;
     bool lost = false;
 
+    lanes_batch_settle(batch, (int)index);
     for (size_t n = 0; n < batch->n_tasks; n++) {
         struct lanes_task *task = &batch->tasks[n];
 
@@ -156,6 +157,7 @@ static bool bury_task(struct nursery *nursery, size_t index, pid_t pid,
         if (task->span.claimed == 0) /* died before the first stamp */
             task->span.claimed = task->span.started = task->span.finished;
         task->span.cpu = 0;
+        lanes_batch_tell_finish(batch, task);
         lost = true;
     }
     return lost;

@@ -9,6 +9,7 @@
 #include <Python.h>
 
 #include "area.h"
+#include "arrivals.h"
 #include "ledger.h"
 #include "model.h"
 #include "worker.h"
@@ -22,6 +23,7 @@ struct lanes_state {
     PyTypeObject *worker_type;                          /* owned */
     PyTypeObject *ledger_type;                          /* owned */
     PyTypeObject *area_type;                            /* owned */
+    PyTypeObject *arrivals_type;                        /* owned */
     PyTypeObject *flight_type;                          /* owned */
     PyObject *model_names;                              /* owned: a tuple */
     PyObject *workload_names;                           /* owned: a tuple */
@@ -49,6 +51,12 @@ struct lanes_area_object {
     struct lanes_area area; /* owned */
 };
 
+/* Tasks that come with time. */
+struct lanes_arrivals_object {
+    PyObject_HEAD
+    struct lanes_arrivals arrivals; /* owned */
+};
+
 /* What Python asked for: a model, and a batch ready to run on it. */
 struct lanes_order {
     const struct lanes_model *model;
@@ -57,12 +65,14 @@ struct lanes_order {
     PyObject *warm_up;             /* owned: keeps its text, too; or None */
     PyObject *ledger;              /* owned: or None */
     PyObject *area;                /* owned: or None */
+    PyObject *arrivals;            /* owned: or None */
 };
 
 extern PyType_Spec lanes_records_spec;
 extern PyType_Spec lanes_worker_spec;
 extern PyType_Spec lanes_ledger_spec;
 extern PyType_Spec lanes_area_spec;
+extern PyType_Spec lanes_arrivals_spec;
 extern PyType_Spec lanes_flight_spec;
 
 /* The one place where an error of the engine becomes an exception. */
@@ -100,6 +110,10 @@ int lanes_input_parse(PyObject *item, const struct lanes_batch *batch,
  * else. */
 int lanes_area_lend(struct lanes_state *state, PyObject *area,
                     struct lanes_batch *batch);
+/* Arrivals, or None, for the batch to borrow, one for each of its tasks; -1 with
+ * an exception for anything else. */
+int lanes_arrivals_lend(struct lanes_state *state, PyObject *arrivals,
+                        struct lanes_batch *batch);
 
 /* Python out. A tuple of n values, which it steals, NULLs included. */
 PyObject *lanes_tuple_make(Py_ssize_t n, PyObject *const *values);

@@ -24,7 +24,9 @@ static int lend(struct lanes_order *order, struct lanes_state *state)
     }
     if (order->ledger != Py_None)
         batch->ledger = &((struct lanes_ledger_object *)order->ledger)->ledger;
-    return lanes_area_lend(state, order->area, batch);
+    if (lanes_area_lend(state, order->area, batch) < 0)
+        return -1;
+    return lanes_arrivals_lend(state, order->arrivals, batch);
 }
 
 static int fill(struct lanes_order *order)
@@ -44,14 +46,15 @@ static int fill(struct lanes_order *order)
 int lanes_order_take(struct lanes_order *order, struct lanes_state *state,
                      PyObject *args, const char *format)
 {
-    PyObject *tasks, *ledger = Py_None, *warm_up = Py_None, *area = Py_None;
+    PyObject *tasks, *ledger = Py_None, *warm_up = Py_None;
+    PyObject *area = Py_None, *arrivals = Py_None;
     const struct lanes_workload *workload;
     const char *model, *name;
     long workers;
 
     *order = (struct lanes_order){0};
     if (!PyArg_ParseTuple(args, format, &model, &name, &tasks, &workers,
-                          &ledger, &warm_up, &area))
+                          &ledger, &warm_up, &area, &arrivals))
         return -1;
     order->model = lanes_model_find(state, model);
     workload = order->model ? lanes_row_find(state, name) : NULL;
@@ -60,6 +63,7 @@ int lanes_order_take(struct lanes_order *order, struct lanes_state *state,
     order->ledger = Py_NewRef(ledger);
     order->warm_up = Py_NewRef(warm_up);
     order->area = Py_NewRef(area);
+    order->arrivals = Py_NewRef(arrivals);
     order->tasks = PySequence_Tuple(tasks);
     if (order->tasks != NULL)
         order->records =
@@ -78,6 +82,7 @@ void lanes_order_drop(struct lanes_order *order)
     Py_CLEAR(order->warm_up);
     Py_CLEAR(order->ledger);
     Py_CLEAR(order->area);
+    Py_CLEAR(order->arrivals);
 }
 
 PyObject *lanes_order_finish(struct lanes_order *order, int rc)

@@ -16,21 +16,8 @@ static const char *check(const struct lanes_input *input)
 
 static void run(struct lanes_worker *worker, struct lanes_task *task)
 {
-    struct pollfd stop = {.fd = worker->batch->stop_fd, .events = POLLIN};
-    const int64_t slice = lanes_worker_patience(worker, INT32_MAX) * LANES_MS;
-    const int64_t until = lanes_clock_now() + task->input.args[0];
-    int64_t left = task->input.args[0];
-
-    while (left > 0) {
-        int64_t nap = left < slice ? left : slice;
-        struct timespec timeout = {nap / LANES_SECOND, nap % LANES_SECOND};
-
-        ppoll(&stop, 1, &timeout, NULL);
-        if (lanes_worker_stopping(worker))
-            return;
-        left = until - lanes_clock_now();
-    }
-    lanes_task_succeed(task, 0, NULL);
+    if (lanes_worker_sleep(worker, lanes_clock_now() + task->input.args[0]))
+        lanes_task_succeed(task, 0, NULL);
 }
 
 /* ---- without blocking: one timer a place ---- */

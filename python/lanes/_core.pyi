@@ -139,6 +139,62 @@ class Area:
         """Its size in bytes."""
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
+Arrival: TypeAlias = tuple[int, int | None, int | None, int | None, bool]
+"""When it was due, was admitted by a producer, started and finished, in nanoseconds since the beginning; None while it
+has not come so far. And whether it was rejected."""
+
+@final
+class Arrivals:
+    """Tasks that come with time, and what becomes of each, in memory that all who take part share.
+
+    due:     when each task arrives, in order, in nanoseconds since the beginning.
+    bound:   how many may wait in the queue; 0 for any number.
+    rejects: whether what comes to a full queue is rejected; else whoever brings it waits.
+    open:    nothing is begun so many nanoseconds after the beginning, or later.
+
+    Who takes part is either a producer, which admits one after another to a queue, or a worker that claims the next by
+    itself. Raises ValueError for times out of order and a bound below 0, OSError or MemoryError when there is no room.
+    """
+
+    def __new__(cls, due: Sequence[int], bound: int, rejects: bool, open: int) -> Self: ...
+    @classmethod
+    def attach(cls, descriptor: int, /) -> Self:
+        """The arrivals whose file this is, in a process that was not forked; the descriptor is theirs from now on.
+
+        Raises OSError when it is no file of arrivals.
+        """
+    def fileno(self) -> int:
+        """The descriptor of their file, for `attach`."""
+    def begin(self) -> int:
+        """Begin, unless that is done already; when that was, on the monotonic clock."""
+    def began(self) -> int | None:
+        """When it began, on the monotonic clock; None before."""
+    def end(self) -> None:
+        """Have nothing more begun, from now on."""
+    def ended(self) -> bool:
+        """Whether nothing more is to be begun: `end` was called, or it is no longer open."""
+    def claim(self) -> int | None:
+        """For a worker: the first in the queue, else the next one to come, to be started when it is due.
+
+        What the queue had no room for has been rejected by then. None when there is none left, or it has ended.
+        """
+    def due(self, n: int, /) -> int:
+        """When one is due, on the monotonic clock. This and what follows raise IndexError where there is no such one."""
+    def admit(self, n: int, /) -> bool:
+        """For a producer: enter the queue; False when that is full."""
+    def reject(self, n: int, /) -> None:
+        """For a producer: send one away."""
+    def start(self, n: int, /) -> bool:
+        """It leaves the queue and is started, now; False when it has ended, and the task is to be left alone."""
+    def finish(self, n: int, /) -> None:
+        """It is finished, now."""
+    def progress(self) -> tuple[int, int, int, int, int]:
+        """How many have arrived, were rejected, have started and finished by now; and the sum, in nanoseconds, of the
+        latencies of the finished, each since it was due."""
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Arrival: ...
+    def __iter__(self) -> Iterator[Arrival]: ...
+
 def run(
     model: str,
     workload: str,
@@ -147,13 +203,15 @@ def run(
     ledger: Ledger | None = None,
     warm_up: TaskInput | None = None,
     area: Area | None = None,
+    arrivals: Arrivals | None = None,
     /,
 ) -> Records:
     """Run all tasks on one native model, with the GIL released throughout.
 
     `workers` is the number of threads or processes; for native-epoll, of tasks in flight; native-serial has one.
     Each worker first does `warm_up`, off the record; from then on what it uses is entered in the ledger. What the
-    workers share, where their work shares something, lies in `area`, which keeps it.
+    workers share, where their work shares something, lies in `area`, which keeps it. With
+    `arrivals`, one for each task, tasks come at their times; what is rejected, or left, stays pending.
     Raises ValueError for an unknown name, fewer than one worker, or a task the workload cannot read or that needs more
     of an area than there is; OverflowError for a number that 64 bits cannot hold, OSError when threads, processes or
     descriptors run out, RuntimeError when native-fork cannot fork safely (in a sub-interpreter, or while other native
@@ -169,6 +227,7 @@ def begin(
     ledger: Ledger | None = None,
     warm_up: TaskInput | None = None,
     area: Area | None = None,
+    arrivals: Arrivals | None = None,
     /,
 ) -> Flight:
     """Start to run all tasks on one native model, and return as soon as its workers are there.
