@@ -29,6 +29,9 @@ FLYING = ("native-pthreads", "native-fork", "native-epoll")
 RUNNERS = (*_core.MODELS, *(f"{model}, begun" for model in FLYING), "worker-held", "worker-released")
 LEDGER = ("__new__", "attach", "fileno", "look", "begin", "add", "tally", "entries")
 AREA = ("__new__", "attach", "fileno", "__len__", *(["__buffer__"] if sys.version_info >= (3, 12) else []))
+ARRIVALS = ("attach", "fileno", "begin", "began", "end", "ended", "claim", "due", "admit", "reject", "start", "finish")
+SEEN = ("progress", "__len__", "__getitem__", "__iter__")
+"""Of arrivals, by whoever looks on."""
 ROUND = 12
 """Repetitions."""
 ROUNDS = 6
@@ -86,12 +89,18 @@ def alarmed(handler: Callable[[], None], every: float = 0.003) -> Iterator[None]
 
 
 def interrupted(runner: str, workload: str, task: _core.TaskInput) -> None:
+    stopped(lambda: run(runner, workload, [task] * 3))
+
+
+def stopped(use: Callable[[], object]) -> None:
+    """Ctrl-C comes while this lasts."""
+
     def stop() -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         raise KeyboardInterrupt
 
     with suppress(KeyboardInterrupt), alarmed(stop):
-        run(runner, workload, [task] * 3)
+        use()
         raise AssertionError("it was not interrupted")
 
 
@@ -251,6 +260,49 @@ def area_refuses() -> None:
     refused(_core.Worker, "wait", 1)
 
 
+def has_tasks_come(model: str) -> None:
+    """In both ways there are, with more than the queue has room for, and with some left in the end."""
+    for rejects, most in ((False, SECOND), (True, SECOND), (False, 1)):
+        arrivals = _core.Arrivals([0, 0, MS // 10, MS // 5], 1, rejects, most)
+        _core.run(model, "wait", [("", MS // 10)] * 4, 2, None, None, None, arrivals)
+        assert len(list(arrivals)) == 4
+        assert arrivals.progress()[2] <= 4
+    late = _core.Arrivals([3600 * SECOND], 0, False, 2**50)
+    stopped(lambda: _core.run(model, "wait", [("", 0)], 2, None, None, None, late))
+
+
+def takes_part() -> None:
+    arrivals = _core.Arrivals([0, 0, 0], 1, True, SECOND)
+    other = _core.Arrivals.attach(os.dup(arrivals.fileno()))
+    assert arrivals.began() is None
+    assert other.begin() == arrivals.due(0)
+    assert (arrivals.admit(0), arrivals.admit(1)) == (True, False)
+    arrivals.reject(1)
+    assert other.start(0)
+    other.finish(0)
+    assert arrivals.claim() is not None
+    arrivals.end()
+    assert (other.ended(), other.claim()) == (True, None)
+
+
+def arrivals_refuse() -> None:
+    refused(_core.Arrivals)
+    refused(_core.Arrivals, [1, 0], 0, False, 1)
+    refused(_core.Arrivals, [2**63], 0, False, 1)
+    refused(_core.Arrivals, ["1"], 0, False, 1)
+    refused(_core.Arrivals, [], -1, False, 1)
+    refused(_core.Arrivals.attach, "1")
+    with suppress(OSError):
+        _core.Arrivals.attach(-1)
+        raise AssertionError("there is no such file")
+    arrivals = _core.Arrivals([0], 0, False, 1)
+    for use in (arrivals.due, arrivals.admit, arrivals.reject, arrivals.start, arrivals.finish):
+        refused(use, 1)
+        refused(use, "0")
+    refused(_core.run, "native-serial", "wait", [("", 0)] * 2, 1, None, None, None, arrivals)
+    refused(_core.begin, "native-epoll", "wait", [("", 0)], 1, None, None, None, 1)
+
+
 def enters(model: str) -> None:
     """A run whose workers enter what they use; more of them than there is room for."""
     for room in (2, 1):
@@ -311,6 +363,8 @@ def cases(urls: Urls) -> dict[str, Case]:
         if runner in _core.MODELS:
             covers = {"run", "Records.__len__", "Records.__getitem__", "Records.__iter__"}
             found[f"{runner}, refusing"] = Case({"run"}, partial(run_refuses, runner))
+            covers_arrivals = {"run", *(f"Arrivals.{name}" for name in ("__new__", *SEEN))}
+            found[f"{runner}, with time"] = Case(covers_arrivals, partial(has_tasks_come, runner))
             found[f"{runner}, counted"] = Case({"run", "Ledger.entries"}, partial(enters, runner))
         elif runner.endswith(", begun"):
             model = runner.removesuffix(", begun")
@@ -333,6 +387,8 @@ def cases(urls: Urls) -> dict[str, Case]:
         "a ledger, refusing": Case({"Ledger.__new__", "Ledger.attach", "Ledger.look", "Ledger.add"}, ledger_refuses),
         "an area": Case({f"Area.{name}" for name in AREA}, shares_an_area),
         "an area, refusing": Case({"Area.__new__", "Area.attach"}, area_refuses),
+        "arrivals": Case({f"Arrivals.{name}" for name in ARRIVALS}, takes_part),
+        "arrivals, refusing": Case({"Arrivals.__new__", "Arrivals.attach", "Arrivals.admit", "run"}, arrivals_refuse),
         "the GIL, watched": Case({"watch_gil", "gil_handovers", "gil_wait_cost", "rest"}, watches),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -58,7 +59,7 @@ def gets(origin: Origin, count: int) -> Tasks:
 
 
 def test_the_stub_and_the_module_agree(tmp_path: Path) -> None:
-    aliases = r"lanes\._core\.(TaskInput|Record|Moment|Entry)"  # for annotations only
+    aliases = r"lanes\._core\.(TaskInput|Record|Moment|Entry|Arrival)"  # for annotations only
     (tmp_path / "allowed").write_text(aliases + "\n" + r"(lanes\._core\.Area\.__buffer__)?")  # seen from 3.12 on
     checked = subprocess.run(
         [sys.executable, "-m", "mypy.stubtest", "lanes._core", "--allowlist", str(tmp_path / "allowed")],
@@ -182,7 +183,7 @@ def test_bad_tasks(workload: str, task: _core.TaskInput, error: type[Exception],
         (("native-serial", "wait", [], 1, 1), TypeError, "ledger must be a Ledger or None"),
         (("native-serial", "wait", [], 1, None, 1), TypeError, "a task is a tuple"),
         (("native-serial", "wait", [], 1, None, None, 1), TypeError, "area must be an Area or None"),
-        (("native-serial", "wait", [], 1, None, None, None, 1), TypeError, "7 arguments"),
+        (("native-serial", "wait", [], 1, None, None, None, None, 1), TypeError, "8 arguments"),
         ((None, "wait", [], 1), TypeError, "str"),
         ((b"native-serial", "wait", [], 1), TypeError, "str"),
         (("native-serial", 1, [], 1), TypeError, "str"),
@@ -691,6 +692,143 @@ def test_an_area_may_be_lent_to_work_that_needs_none() -> None:
     with _core.Worker("wait", area=area) as worker:
         assert worker.run(("", 0), True)[0] == "ok"
     assert bytes(area) == b"\0"
+
+
+# ---- tasks that come with time
+
+OPEN = 60 * SECOND
+
+
+def arrivals(*due: int, bound: int = 0, rejects: bool = False, open: int = OPEN) -> _core.Arrivals:
+    return _core.Arrivals(due, bound, rejects, open)
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "words"),
+    [
+        ((), TypeError, "due"),
+        (([0], 0, False), TypeError, "open"),
+        ((3, 0, False, OPEN), TypeError, "iterable"),
+        ((["1"], 0, False, OPEN), TypeError, "int"),
+        (([2**63], 0, False, OPEN), OverflowError, "int"),
+        (([-1], 0, False, OPEN), ValueError, "arrivals are due in order, from 0 on"),
+        (([0, 2, 1], 0, False, OPEN), ValueError, "arrivals are due in order, from 0 on"),
+        (
+            ([0], -1, False, OPEN),
+            ValueError,
+            "a queue has room for 1 task or more, .* not for -1",
+        ),
+    ],
+)
+def test_bad_arguments_of_arrivals(args: tuple[object, ...], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        _core.Arrivals(*args)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", _core.MODELS)
+def test_tasks_come_at_their_times_and_each_is_started_once(model: str) -> None:
+    due = [n * 5 * MS for n in range(8)]
+    coming = arrivals(*due)
+    records = _core.run(model, "wait", [("", 2 * MS)] * 8, 2, None, None, None, coming)
+    assert [record[0] for record in records] == ["ok"] * 8
+    began = coming.began()
+    assert began is not None
+    for n, (arrival, record) in enumerate(zip(coming, records, strict=True)):
+        when, admitted, started, finished, rejected = arrival
+        assert (when, admitted, rejected) == (due[n], None, False)
+        assert started is not None
+        assert finished is not None
+        assert when <= started <= finished
+        assert (began + started, began + finished) == record[9:11]
+        assert coming.due(n) == began + when
+    arrived, rejected_, started_, finished_, latency = coming.progress()
+    assert (arrived, rejected_, started_, finished_) == (8, 0, 8, 8)
+    assert latency == sum((arrival[3] or 0) - arrival[0] for arrival in coming)
+    assert coming.claim() is None
+
+
+@pytest.mark.parametrize("model", _core.MODELS)
+def test_what_comes_to_a_full_queue_is_rejected_by_the_count(model: str) -> None:
+    coming = arrivals(*(n * MS for n in range(8)), bound=3, rejects=True)
+    records = _core.run(model, "wait", [("", 200 * MS)] * 8, 1, None, None, None, coming)
+    assert [record[0] for record in records] == ["ok"] * 4 + ["pending"] * 4
+    assert [arrival[4] for arrival in coming] == [False] * 4 + [True] * 4
+    assert coming.progress()[:4] == (8, 4, 4, 4)
+
+
+@pytest.mark.parametrize("model", _core.MODELS)
+def test_what_has_not_begun_when_it_closes_is_left(model: str) -> None:
+    coming = arrivals(*(n * MS for n in range(50)), open=100 * MS)
+    records = _core.run(model, "wait", [("", 20 * MS)] * 50, 1, None, None, None, coming)
+    count = sum(record[0] == "ok" for record in records)
+    assert 1 <= count <= 6
+    assert coming.ended()
+    assert coming.progress()[2:4] == (count, count)
+
+
+def test_a_loop_that_awaits_the_engine_has_its_tasks_come_too() -> None:
+    coming = arrivals(0, 10 * MS, 20 * MS)
+    with _core.begin("native-epoll", "wait", [("", 0)] * 3, 2, None, None, None, coming) as flight:
+        while not flight.step():
+            select.select([flight], [], [])
+        assert [record[0] for record in flight.finish()] == ["ok"] * 3
+    assert all((started or 0) >= due for due, _, started, _, _ in coming)
+
+
+def test_a_producer_fills_the_queue_and_workers_empty_it() -> None:
+    coming = arrivals(0, 0, 0, 0, bound=2, rejects=True)
+    other = _core.Arrivals.attach(os.dup(coming.fileno()))
+    assert (len(other), other.began(), other.progress()) == (4, None, (0, 0, 0, 0, 0))
+    assert coming.begin() == other.begin() == other.began()
+    assert (coming.admit(0), coming.admit(1), coming.admit(2)) == (True, True, False)
+    coming.reject(2)
+    assert other.start(0)
+    assert coming.admit(3)
+    other.finish(0)
+    assert other.progress()[:4] == (4, 1, 1, 1)
+    assert [arrival[4] for arrival in other] == [False, False, True, False]
+    coming.end()
+    assert other.ended()
+    assert not other.start(1)
+    assert other[1][2] is None
+
+
+def test_arrivals_are_claimed_in_order_and_ahead() -> None:
+    coming = arrivals(0, 3600 * SECOND, 3600 * SECOND, open=2**50)
+    assert [coming.claim() for _ in range(4)] == [0, 1, 2, None]
+
+
+def test_bad_uses_of_arrivals() -> None:
+    coming = arrivals(0)
+    for use in (coming.due, coming.admit, coming.reject, coming.start, coming.finish):
+        for wrong, error in ((1, IndexError), (-1, IndexError), ("0", TypeError)):
+            with pytest.raises(error):
+                use(wrong)  # type: ignore[arg-type]
+    with pytest.raises(IndexError):
+        coming[1]
+    with pytest.raises(TypeError, match="arrivals must be Arrivals or None"):
+        _core.run("native-serial", "wait", [("", 0)], 1, None, None, None, 1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="1 arrivals are not 2 tasks"):
+        _core.run("native-serial", "wait", [("", 0)] * 2, 1, None, None, None, coming)
+    with pytest.raises(TypeError):
+        _core.Arrivals.attach("1")  # type: ignore[arg-type]
+    with open("/dev/null") as file, pytest.raises(OSError, match="the arrivals: "):
+        _core.Arrivals.attach(file.fileno())
+
+
+def test_a_killed_worker_takes_one_arrival_with_it() -> None:
+    coming = arrivals(*(n * 10 * MS for n in range(10)))
+    with in_a_thread(
+        lambda: _core.run("native-fork", "wait", [("", 40 * MS)] * 10, 2, None, None, None, coming)
+    ) as result:
+        until(lambda: coming.progress()[2] >= 2)
+        os.kill(min(children(os.getpid())), signal.SIGKILL)
+    records = result[0]
+    assert isinstance(records, _core.Records)
+    statuses = [record[0] for record in records]
+    assert statuses.count("killed") <= 1  # it may have been between two tasks
+    assert statuses.count("ok") == 10 - statuses.count("killed")
+    assert coming.progress()[2:4] == (10, 10)
 
 
 # ---- what workers use

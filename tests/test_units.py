@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 import re
+from fractions import Fraction
 
 import pytest
 
 from lanes.units import (
     format_duration,
+    format_frequency,
     format_rate,
     format_size,
     in_turn,
+    parse_bound,
     parse_duration,
+    parse_frequency,
     parse_rate,
     parse_size,
     whole,
@@ -145,3 +149,48 @@ def test_what_is_echoed_is_shortened() -> None:
         whole("9" * 10_000, "workers")
     with pytest.raises(ValueError, match=r"^.{0,180}$"):
         parse_size("9" * 10_000)
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        ("200/s", 200),
+        (" 12000 / min ", 200),
+        ("1/ms", 1000),
+        ("2.5/s", Fraction(5, 2)),
+        ("200", 200),
+        (0.1, Fraction(0.1)),
+        (7, 7),
+    ],
+)
+def test_rates_of_arrivals(rate: str | float, expected: int | Fraction) -> None:
+    assert parse_frequency(rate) == expected
+
+
+@pytest.mark.parametrize(
+    "rate",
+    ["", "fast", "200/h", "/s", "0", "0/s", "-1/s", "1/0", "1e400", 0, -5, True, math.nan, math.inf, None, "nan"],
+)
+def test_what_is_no_rate_of_arrivals(rate: str | float) -> None:
+    with pytest.raises(ValueError, match="a rate of arrivals is a number per second, or one followed by /s"):
+        parse_frequency(rate)
+
+
+@pytest.mark.parametrize(
+    ("queue", "expected"), [("64", 64), (64, 64), (1, 1), ("unbounded", None), (" Unbounded ", None), (None, None)]
+)
+def test_queues(queue: str | int | None, expected: int | None) -> None:
+    assert parse_bound(queue) == expected
+
+
+@pytest.mark.parametrize("queue", ["", "0", 0, -1, "1.5", 1.5, "infinite", True, 1_000_001])
+def test_what_is_no_queue(queue: str | int) -> None:
+    with pytest.raises(ValueError, match="a queue has room for a whole number of tasks from 1 to 1,000,000, or is unb"):
+        parse_bound(queue)
+
+
+@pytest.mark.parametrize(
+    ("rate", "shown"), [(200, "200/s"), (0.25, "0.25/s"), (1500, "1,500/s"), (999.9, "1,000/s"), (33.333, "33.3/s")]
+)
+def test_rates_of_arrivals_are_shown(rate: float, shown: str) -> None:
+    assert format_frequency(rate) == shown

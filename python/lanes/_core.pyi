@@ -179,7 +179,7 @@ class Arrivals:
         What the queue had no room for has been rejected by then. None when there is none left, or it has ended.
         """
     def due(self, n: int, /) -> int:
-        """When one is due, on the monotonic clock. This and what follows raise IndexError where there is no such one."""
+        """When one is due, on the monotonic clock. This and what follows raise IndexError where there is none."""
     def admit(self, n: int, /) -> bool:
         """For a producer: enter the queue; False when that is full."""
     def reject(self, n: int, /) -> None:

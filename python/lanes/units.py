@@ -21,6 +21,8 @@ _LARGEST = 2**53
 _SIZE = "a size is a number of bytes, or one followed by B, kB, MB, GB, KiB, MiB or GiB"
 _DURATION = "a duration is a number of seconds, or one followed by ns, us, ms, s or min"
 _RATE = "a rate is a number of bytes per second, or a size followed by /s, such as 10MiB/s"
+_FREQUENCY = "a rate of arrivals is a number per second, or one followed by /s, /min or /ms, such as 200/s"
+_BOUND = "a queue has room for a whole number of tasks from 1 to 1,000,000, or is unbounded"
 
 
 _short = reprlib.Repr()
@@ -60,6 +62,30 @@ def parse_rate(rate: str | float) -> int:
     return parsed
 
 
+def parse_frequency(rate: str | float) -> Fraction:
+    """How many a second, from "200/s", "12000/min", "1/ms", "200" or a number; more than none."""
+    number, slash, unit = rate.partition("/") if isinstance(rate, str) else (rate, "", "")
+    try:
+        if isinstance(number, bool):
+            raise ValueError
+        parsed = Fraction(number) * Fraction(10**9, _DURATIONS[unit.strip().lower()] if slash else 10**9)
+    except (ValueError, KeyError, OverflowError, TypeError, ZeroDivisionError):
+        raise ValueError(f"{short(rate)} does not parse: {_FREQUENCY}") from None
+    if not 0 < parsed <= _LARGEST:
+        raise ValueError(f"{short(rate)} is {'too large' if parsed > 0 else 'no rate'}: {_FREQUENCY}")
+    return parsed
+
+
+def parse_bound(queue: str | int | None) -> int | None:
+    """How many tasks may wait, from "64" or a number; None for "unbounded" and for None."""
+    if queue is None or (isinstance(queue, str) and queue.strip().lower() == "unbounded"):
+        return None
+    try:
+        return whole(int(queue) if isinstance(queue, str) else queue, "queue")
+    except ValueError:
+        raise ValueError(f"{short(queue)} is no queue: {_BOUND}") from None
+
+
 def in_turn(values: str | float | Iterable[str | float], parse: Callable[[str | float], T]) -> tuple[T, ...]:
     """Every one of "1s", "300ms,200ms" or a list of such, parsed."""
     if isinstance(values, str):
@@ -85,6 +111,11 @@ def format_duration(ns: float) -> str:
 def format_rate(rate: float) -> str:
     """10 MiB/s."""
     return f"{format_size(rate)}/s"
+
+
+def format_frequency(rate: float) -> str:
+    """200/s, 0.25/s, 1,500/s."""
+    return f"{rate:,.0f}/s" if rate >= 999.5 else f"{rate:.3g}/s"
 
 
 def _units(value: str | float, units: Mapping[str, int], plain: int, allowed: str) -> int:
