@@ -599,3 +599,13 @@ def test_rounds_end_when_the_baseline_has_failed(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(sample, "take", take)
     assert lanes.compare(WORK, models="native-epoll", bodies="python", budget="60s").rounds == 1
+
+
+def test_when_nothing_that_was_asked_for_makes_sense_that_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"^asyncio/released makes no sense: the loop waits inside the call"
+    ) as refused:
+        lanes.compare(WORK, models="asyncio,asyncio[uvloop]", bodies="released", rounds=1)
+    assert str(refused.value).endswith("; nor does any of asyncio[uvloop]/released")
+    reasons = [row.reason for row in lanes.compare(WORK, models="serial,asyncio", bodies="released", rounds=1)]
+    assert [reason is None for reason in reasons] == [True, True, False]

@@ -62,7 +62,10 @@ def factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def work_of(workload: str, tasks: list[_core.TaskInput]) -> Work:
     """What `fly` looks at of a work."""
-    return cast(Work, SimpleNamespace(workload=SimpleNamespace(name=workload), inputs=tasks, ledger=None, warm_up=None))
+    return cast(
+        Work,
+        SimpleNamespace(workload=SimpleNamespace(name=workload), inputs=tasks, ledger=None, warm_up=None, area=None),
+    )
 
 
 def in_time(attempt: Callable[[], float], what: str) -> None:

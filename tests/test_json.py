@@ -7,6 +7,7 @@ import os
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -15,7 +16,8 @@ from lanes.comparison import Difference
 from lanes.laws import LAWS, Judgement
 from lanes.report import json as report
 from lanes.stats import Interval, Verdict, Word
-from lanes.types import Closeup, Outcome
+from lanes.types import Closeup, Outcome, Run
+from lanes.workloads.wait import Wait
 from support import BASE, make_comparison, make_counters, make_row, make_usage
 
 HALF = [0.5, 0.6, 0.55] * 2
@@ -120,6 +122,7 @@ def test_a_row_has_the_fields_of_version_1() -> None:
                 "involuntary": 1,
             },
         ],
+        "figures": {},
         "memory": {"peak_pss_bytes": 4096, "peak_rss_bytes": [2048, 8192]},
         "pickle": {"bytes": 77, "seconds": 0.5},
         "loop_lag": {"sum_s": 0.25, "max_s": 0.125},
@@ -188,6 +191,26 @@ def test_a_baseline_and_a_row_that_broke_a_law_have_no_verdict() -> None:
 def test_the_verdict_is_a_word(word: Word) -> None:
     row = make_row("native-fork", None, HALF, BASE, measured=Verdict(word, 1.5, Interval(1.4, 1.6)))
     assert json.loads(report.text([make_comparison(row)]))["rows"][1]["verdict"] == word
+
+
+class Measured(Wait):
+    units: ClassVar[dict[str, str]] = {"lost": "updates", "waited": "s"}
+
+    def figures(self, run: Run) -> dict[str, float | None]:
+        return {}
+
+    def remarks(self, machine: object) -> list[str]:
+        return []
+
+
+def test_figures_have_a_unit_and_the_samples_that_are_known() -> None:
+    figures: list[dict[str, float | None]] = [{"lost": 3, "waited": 0.5}, {"lost": 5, "waited": None}]
+    runs = tuple(replace(run, figures=figures[n % 2]) for n, run in enumerate(ROW.runs))
+    comparison = replace(make_comparison(replace(ROW, runs=runs)), workload=Measured(2, (0,)))
+    assert json.loads(report.text([comparison]))["rows"][1]["figures"] == {
+        "lost": {"unit": "updates", "median": 4, "samples": [3, 5, 3, 5, 3, 5]},
+        "waited": {"unit": "s", "median": 0.5, "samples": [0.5, 0.5, 0.5]},
+    }
 
 
 def test_where_there_is_no_gil_its_wait_is_null_and_native_models_have_none() -> None:

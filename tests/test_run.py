@@ -6,16 +6,17 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import pytest
 
 import lanes
-from lanes import models
-from lanes.run import execute
-from lanes.types import Done, Outcome, Span
+from lanes import _core, models
+from lanes.run import execute, senseless
+from lanes.types import By, Done, Means, Outcome, Span, Task
 from lanes.work import Work
 from lanes.workloads.wait import Wait
 
@@ -139,6 +140,119 @@ class Probe:
 execute(lanes.download("http://127.0.0.1/"), Probe(), "python", 1)
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False True"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally(Wait):
+    """Each task adds one to what all share, and measures what was there before."""
+
+    units: ClassVar[dict[str, str]] = {"sum": "tasks", "firsts": "tasks", "unknown": "s"}
+    box: Any = None
+    area: _core.Area | None = None
+
+    def lacks(self, by: By) -> str | None:
+        return "C does not add" if by == "memory" and self.count == 1 else None
+
+    @contextmanager
+    def share(self, means: Means) -> Iterator[Tally]:
+        log.append(("share", *means))
+        if means.by == "memory":
+            yield replace(self, area=_core.Area(8))
+        else:
+            yield replace(self, box=means.context.Value("q", 0) if means.by == "processes" else Number())
+        log.append("end")
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[Task], Outcome]]:
+        yield self.add
+
+    @asynccontextmanager
+    async def open_async(self) -> AsyncIterator[Callable[[Task], Awaitable[Outcome]]]:
+        async def add(task: Task) -> Outcome:
+            return self.add(task)
+
+        yield add
+
+    def add(self, task: Task) -> Outcome:
+        with self.box.get_lock():
+            self.box.value += 1
+            return Outcome("ok", figures=(self.box.value - 1,))
+
+    def figures(self, run: lanes.Run) -> dict[str, float | None]:
+        log.append("figures")
+        firsts = sum(outcome.figures == (0,) for outcome in run.outcomes)
+        total = memoryview(self.area)[0] if self.area is not None else self.box.value
+        return {"sum": total, "firsts": firsts, "unknown": None}
+
+    def remarks(self, machine: object) -> Iterator[str]:
+        yield f"seen on {machine}"
+
+
+class Number:
+    """As much of a `multiprocessing.Value` as threads and coroutines need."""
+
+    value = 0
+
+    def get_lock(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+
+log: list[object] = []
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "means"),
+    [
+        ("serial", "python", ("threads", 1, None)),
+        ("threading", "python", ("threads", 2, None)),
+        ("asyncio-threads", "python", ("threads", 2, None)),
+        ("asyncio", "python", ("coroutines", 2, None)),
+        ("multiprocessing", "python", ("processes", 2, "fork")),
+        ("futures-processes", "python", ("processes", 2, "fork")),
+        ("multiprocessing[spawn]", "python", ("processes", 2, "spawn")),
+        ("multiprocessing-pool[forkserver]", "python", ("processes", 2, "forkserver")),
+    ],
+)
+def test_workers_share_what_they_can_for_as_long_as_the_run(
+    model: str, body: str, means: tuple[str, int, str | None]
+) -> None:
+    log.clear()
+    run = execute(Tally(5, (0,)), models.load(model), body, means[1])
+    assert log == [("share", *means), "figures", "end"]
+    assert run.figures == {"sum": 5, "firsts": 1, "unknown": None}
+
+
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [("threading", "held"), ("multiprocessing[spawn]", "released"), ("asyncio", "held"), ("native-fork", None)],
+)
+def test_c_bodies_share_an_area(model: str, body: str | None) -> None:
+    log.clear()
+    column = models.load(model)
+    run = execute(Tally(5, (0,)), column, body, 2)
+    assert log == [("share", "memory", 2, column.start_method), "figures", "end"]
+    assert run.figures == {"sum": 0, "firsts": 0, "unknown": None}, "timers add nothing"
+
+
+def test_a_run_that_a_loop_awaits_shares_as_well() -> None:
+    log.clear()
+    run = asyncio.run(lanes.run_async(Tally(5, (0,)), "native-epoll", 2))
+    assert log == [("share", "memory", 2, None), "figures", "end"]
+    assert run.figures["sum"] == 0
+
+
+def test_what_the_workers_of_a_model_cannot_do_makes_no_sense_and_is_refused() -> None:
+    work = Tally(1, (0,))
+    for model, body in (("threading", "held"), ("native-pthreads", None)):
+        assert senseless(work, models.load(model), body) == "C does not add"
+        with pytest.raises(ValueError, match="makes no sense: C does not add"):
+            lanes.run(work, model, body)
+    assert senseless(work, models.load("multiprocessing"), "python") is None
+    assert senseless(Tally(2, (0,)), models.load("native-pthreads"), None) is None
+
+
+def test_other_workloads_share_and_measure_nothing() -> None:
+    assert lanes.run(QUICK, "threading").figures == {}
 
 
 class Made:

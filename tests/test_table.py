@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
 from rich.console import Console
 
 import lanes
 from lanes import models
-from lanes.comparison import Difference
+from lanes.comparison import Comparison, Difference, Row
 from lanes.laws import Judgement
 from lanes.report import table
 from lanes.stats import Interval, Verdict, Word
-from lanes.types import Closeup, Outcome
+from lanes.types import Closeup, Outcome, Run
+from lanes.workloads.wait import Wait
 from support import BASE, make_comparison, make_counters, make_row, make_usage
 
 FAST = tuple(wall / 4 for wall in BASE)
@@ -350,3 +353,78 @@ def test_the_grid_names_every_model_and_every_cell_without_sense() -> None:
     for name in models.names():
         for body, reason in models.load(name).reasons.items():
             assert f"{name}/{body} makes no sense: {reason}" in " ".join(text.split())
+
+
+# ---- what a workload measured of itself
+
+
+@dataclass(frozen=True, slots=True)
+class Measured(Wait):
+    units: ClassVar[dict[str, str]] = {
+        "lost": "updates",
+        "lost_share": "share",
+        "per_update": "s",
+        "moved": "B",
+        "pace": "B/s",
+        "waited": "s",
+    }
+
+    def figures(self, run: Run) -> dict[str, float | None]:
+        return {}
+
+    def remarks(self, machine: Mapping[str, object]) -> list[str]:
+        return [f"That was Python {machine['python']}."]
+
+
+def measuring(*rows: Row) -> Comparison:
+    return replace(make_comparison(*rows), workload=Measured(2, (0,)))
+
+
+def with_figures(row: Row, *rounds: dict[str, float | None]) -> Row:
+    """The row with these figures, taken in turn by its runs."""
+    runs = (replace(run, figures=rounds[n % len(rounds)]) for n, run in enumerate(row.runs))
+    return replace(row, runs=tuple(runs))
+
+
+LOST = {"lost": 1234.0, "lost_share": 0.25, "per_update": 52e-6, "moved": 65536.0, "pace": 2e6, "waited": None}
+
+
+def test_what_the_workload_measured_stands_in_a_table_of_its_own() -> None:
+    fork = {**LOST, "per_update": 15e-7, "lost": 0.0, "moved": None}
+    rows = (
+        with_figures(make_row("threading", "python", FAST, BASE), LOST, {**LOST, "lost": 1236.0}),
+        make_row("asyncio", "released", reason="because"),
+        with_figures(make_row("native-fork", None, FAST, BASE), fork),
+    )
+    lines = table.text(measuring(*rows)).splitlines()
+    at = lines.index("what the workload measured: medians of the rounds")
+    assert lines[at + 1].split() == ["model", "body", "lost", "lost,", "%", "per", "update,", "us", "moved", "pace"]
+    assert [line.split() for line in lines[at + 3 : at + 8]] == [
+        ["threading", "python", "1,235", "25.0", "52.0", "64", "KiB", "1.91", "MiB/s"],
+        [],
+        ["native-fork", "0", "25.0", "1.50", "-", "1.91", "MiB/s"],
+        [],
+        ["That", "was", "Python", "3.11.7."],
+    ]
+
+
+def test_there_is_no_such_table_where_nothing_was_measured() -> None:
+    for comparison in (make_comparison(make_row("threading", "python", FAST, BASE)), measuring()):
+        assert "measured" not in table.text(comparison)
+
+
+@pytest.mark.parametrize(
+    ("values", "head", "shown"),
+    [
+        ([12.0, 0.5], "waited, s", ["12.0", "0.50"]),
+        ([2.5, 0.0], "waited, ms", ["2,500", "0.00"]),
+        ([0.0012], "waited, us", ["1,200"]),
+        ([9e-6, 1e-9], "waited, ns", ["9,000", "1.00"]),
+    ],
+)
+def test_a_column_of_times_has_one_unit(values: list[float], head: str, shown: list[str]) -> None:
+    rows = [with_figures(make_row("threading", "held", FAST, BASE), {"waited": value}) for value in values]
+    lines = table.text(measuring(*rows)).splitlines()
+    at = lines.index("what the workload measured: medians of the rounds")
+    assert lines[at + 1].endswith(f" {head}")
+    assert [line.split()[-1] for line in lines[at + 3 : at + 3 + len(values)]] == shown

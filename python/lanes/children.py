@@ -7,11 +7,14 @@ import os
 import random
 import signal
 import threading
+from collections.abc import Callable
 from copy import copy
 from itertools import count
-from multiprocessing.context import ForkContext
+from multiprocessing import reduction
+from multiprocessing.context import ForkContext, assert_spawning
 from multiprocessing.process import BaseProcess
-from typing import Any, Final, cast
+from multiprocessing.resource_sharer import DupFd
+from typing import Any, Final, TypeVar, cast
 
 from lanes import _core, names
 from lanes.work import Work, start_worker
@@ -103,3 +106,20 @@ def ending(status: int) -> str:
         return f"was killed by {signal.Signals(-status).name}"
     except ValueError:  # a real-time signal has no name of its own
         return f"was killed by signal {-status}"
+
+
+Shared = TypeVar("Shared", _core.Ledger, _core.Area)
+
+
+def _handed(shared: Shared) -> tuple[Callable[..., Shared], tuple[Any, ...]]:
+    """What lies in a memory file, on its way to a worker process that is just being spawned; no other can share it."""
+    assert_spawning(shared)
+    return _attached, (type(shared), reduction.DupFd(shared.fileno()))
+
+
+def _attached(kind: type[Shared], file: DupFd) -> Shared:
+    return kind.attach(file.detach())
+
+
+for _kind in (_core.Ledger, _core.Area):
+    reduction.register(_kind, _handed)

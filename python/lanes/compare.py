@@ -331,16 +331,22 @@ def cells_of(
     """The cells asked for and the baseline, in the order of the grid; native models have one body, without a name."""
     wanted_models = select(models)
     wanted_bodies = pick("body", bodies, BODIES, {"all": BODIES})
-    cells, asked = [], 0
+    cells, asked = [], list[Cell]()
     for name in in_order([*wanted_models, BASELINE[0]]):
         column = load(name)
         for body in bodies_of(workload, column):
             wanted = name in wanted_models and (body is None or body in wanted_bodies)
             if not wanted and (name, body) != BASELINE:
                 continue
-            asked += wanted
             reason = senseless(workload, column, body)
             cells.append(Cell(name, column.family, body, crew(workload, column, workers), reason))
+            asked += cells[-1:] if wanted else []
     if not asked:
         raise no_c_body(workload.name)
+    if all(cell.reason for cell in asked):
+        raise ValueError(f"{asked[0].name} makes no sense: {asked[0].reason}{_and_so(asked[1:])}")
     return cells
+
+
+def _and_so(others: Sequence[Cell]) -> str:
+    return f"; nor does any of {', '.join(cell.name for cell in others)}" if others else ""

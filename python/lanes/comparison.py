@@ -118,6 +118,16 @@ class Row:
         return stats.median([run.cores for run in self.runs])
 
     @property
+    def figures(self) -> dict[str, float | None]:
+        """What the workload measured of itself: the median of each figure over the runs; None where it is not known."""
+        names = self.runs[0].figures if self.runs else ()
+        return {name: stats.median(self.samples_of(name)) for name in names}
+
+    def samples_of(self, figure: str) -> tuple[float, ...]:
+        """What a figure was, run by run, where it was known."""
+        return tuple(value for run in self.runs if (value := run.figures.get(figure)) is not None)
+
+    @property
     def in_flight(self) -> InFlight | None:
         """Tasks begun and not finished: the median of the means of the runs, and the most in any of them."""
         each = [run.in_flight for run in self.runs]

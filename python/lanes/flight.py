@@ -15,7 +15,7 @@ from itertools import starmap
 
 from lanes import _core, models
 from lanes.measure import Meter
-from lanes.run import account, as_workload, choose, crew, no_c_body
+from lanes.run import account, as_workload, choose, crew, no_c_body, sharing
 from lanes.types import Run, Workload
 from lanes.units import short
 from lanes.work import Work, done
@@ -49,18 +49,19 @@ async def run_async(workload: Workload, model: str, workers: int | None = None) 
         raise ValueError(f"a loop cannot await {model}: choose from {', '.join(AWAITABLE)}")
     workers = crew(workload, column, workers)
     async with _serving(workload) as served:
-        work = Work(served, "released", model=model)
-        _core.load(served.name)
-        with Meter(workers, counting=False) as meter:
-            records = await fly(model, work, workers)
-    return account(work, column, None, workers, starmap(done, enumerate(records)), meter)
+        with sharing(served, column, None, workers) as shared:
+            work = Work(shared, "released", model=model)
+            _core.load(served.name)
+            with Meter(workers, counting=False) as meter:
+                records = await fly(model, work, workers)
+            return account(work, column, None, workers, starmap(done, enumerate(records)), meter)
 
 
 async def fly(model: str, work: Work, workers: int) -> _core.Records:
     """Run all tasks of the work on a native model. However this is left, all workers are gone by then."""
     workload = work.workload.name
     engine = models.engine(model, workload)
-    with _core.begin(engine, workload, work.inputs, workers, work.ledger, work.warm_up) as flight:
+    with _core.begin(engine, workload, work.inputs, workers, work.ledger, work.warm_up, work.area) as flight:
         if not flight.step():
             await _landing(flight)
         return flight.finish()

@@ -10,14 +10,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, Literal, TypeAlias
 
 from lanes import _core, limits, models
 from lanes.measure import Meter
-from lanes.types import BODIES, Closeup, Done, Model, Run, Span, Workload
+from lanes.types import BODIES, By, Closeup, Done, Means, Measuring, Model, Run, Sharing, Span, Workload
 from lanes.units import short, whole
 from lanes.value import check_items, check_outcomes
 from lanes.work import Work
@@ -77,9 +77,27 @@ def senseless(workload: Workload, column: Model, body: str | None) -> str | None
     """Why the cell makes no sense, if it makes none."""
     if reason := column.reasons.get(body or ""):
         return reason
+    if column.switching == "nobody" and body == "python":  # alone it can do anything, and all else is held against it
+        return None
+    if isinstance(workload, Sharing) and (reason := workload.lacks(by_what(column, body))):
+        return reason
     if not workload.blocking and not column.coroutines and column.switching != "nobody":
         return "an async def needs a loop: give it a sync twin with lanes.workload(sync=...)"
     return None
+
+
+def by_what(column: Model, body: str | None) -> By:
+    """What the workers of this model have in common with this body."""
+    if body != "python":
+        return "memory"
+    return "coroutines" if column.coroutines else "processes" if column.start_method else "threads"
+
+
+def sharing(workload: Workload, column: Model, body: str | None, workers: int) -> AbstractContextManager[Workload]:
+    """The workload with what the workers of one run share; as it is where they share nothing."""
+    if not isinstance(workload, Sharing):
+        return nullcontext(workload)
+    return workload.share(Means(by_what(column, body), workers, column.start_method))
 
 
 def no_c_body(name: str) -> ValueError:
@@ -94,14 +112,14 @@ def choose(workload: Workload, model: str, body: str | None) -> tuple[Model, str
             raise ValueError(f"{model} has a body of its own, in C without the GIL: leave out body={body!r}")
         if not workload.compiled:
             raise no_c_body(workload.name)
-        return column, None
-    body = "python" if body is None else body
-    if body not in BODIES:
-        raise ValueError(f"unknown body {body!r}; choose from {', '.join(BODIES)}")
-    if body not in bodies_of(workload, column):
-        raise no_c_body(workload.name)
+    else:
+        body = "python" if body is None else body
+        if body not in BODIES:
+            raise ValueError(f"unknown body {body!r}; choose from {', '.join(BODIES)}")
+        if body not in bodies_of(workload, column):
+            raise no_c_body(workload.name)
     if reason := senseless(workload, column, body):
-        raise ValueError(f"{model} with body {body!r} makes no sense: {reason}")
+        raise ValueError(f"{model}{f' with body {body!r}' if body else ''} makes no sense: {reason}")
     return column, body
 
 
@@ -125,19 +143,20 @@ def execute(
     """Run a workload that is served already; nothing is checked any more. From a seed, `random` begins in the processes
     that the model starts; in this one it is left to the caller."""
     meter = Meter(workers, counting=kind != "bare", strangers=column.start_method == "forkserver")
-    work = Work(workload, body or "released", meter.ledger, kind == "closeup", column.name, seed)
-    if column.start_method:
-        check_items(workload.name, work.tasks)
-    _warm_up(work, column)
-    seen: list[Closeup] = []
-    with ExitStack() as watching:
-        if kind == "closeup" and meter.ledger is not None:
-            from lanes import closeup  # only where it is wanted
+    with sharing(workload, column, body, workers) as shared:
+        work = Work(shared, body or "released", meter.ledger, kind == "closeup", column.name, seed)
+        if column.start_method:
+            check_items(workload.name, work.tasks)
+        _warm_up(work, column)
+        seen: list[Closeup] = []
+        with ExitStack() as watching:
+            if kind == "closeup" and meter.ledger is not None:
+                from lanes import closeup  # only where it is wanted
 
-            seen = watching.enter_context(closeup.of(column, meter.ledger))
-        with meter:
-            finished = column.run(work, workers)
-    return account(work, column, body, workers, finished, meter, seen[0] if seen else None)
+                seen = watching.enter_context(closeup.of(column, meter.ledger))
+            with meter:
+                finished = column.run(work, workers)
+        return account(work, column, body, workers, finished, meter, seen[0] if seen else None)
 
 
 def account(
@@ -149,12 +168,12 @@ def account(
     meter: Meter,
     closeup: Closeup | None = None,
 ) -> Run:
-    """What came of a run that has been metered; what it handed back is looked at only now."""
+    """What came of a run that has been metered; what it handed back is looked at only now, and what it shared."""
     done = _in_order(finished, len(work.tasks), column.name)
     if column.start_method and not work.workload.compiled:
         check_outcomes(work.workload.name, done)
     worker = models.at_work(column, work.workload.name)
-    return Run(
+    run = Run(
         workload=work.workload.name,
         model=column.name,
         body=body,
@@ -171,6 +190,7 @@ def account(
         switching=worker.switching,
         processors=models.processors(worker, body),
     )
+    return replace(run, figures=work.workload.figures(run)) if isinstance(work.workload, Measuring) else run
 
 
 def _at_home(workload: Workload, column: Model) -> bool:

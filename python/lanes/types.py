@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
+
+    from lanes import _core
     from lanes.work import Work
 
 BODIES = ("python", "held", "released")
@@ -173,6 +176,7 @@ class Run:
     model:      as it was typed, what stands in brackets included; variant: that alone, None without.
     switching:  who decides when one worker gives way to another.
     processors: how many the model's workers can use with this body on this interpreter: "1" or "many".
+    figures:    what a workload that is `Measuring` makes of the run; empty for any other.
     """
 
     workload: str
@@ -190,6 +194,7 @@ class Run:
     variant: str | None = None
     switching: str = ""
     processors: str = ""
+    figures: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
     def wall_s(self) -> float:
@@ -283,6 +288,76 @@ class Workload(Protocol):
 
     def open_async(self) -> AbstractAsyncContextManager[Callable[[Task], Awaitable[Outcome]]]:
         """The same as a coroutine function, one for all the tasks of a loop."""
+        ...
+
+
+By: TypeAlias = Literal["threads", "coroutines", "processes", "memory"]
+"""What the workers of a run have in common, by which they can share something:
+
+threads:    Python's objects, and they may be interrupted anywhere. Also what a worker has that is alone.
+coroutines: Python's objects, and they give way at an `await` and nowhere else.
+processes:  what multiprocessing makes for its processes to share; of all else each has a copy.
+memory:     an `_core.Area`. These run the C body, whatever they are: threads, processes, Python's or native.
+"""
+
+
+class Means(NamedTuple):
+    """How the workers of one run can share something: by what, how many they are, how their processes are started."""
+
+    by: By
+    workers: int
+    start_method: str | None = None
+
+    @property
+    def context(self) -> BaseContext:
+        """The part of multiprocessing whose locks and values these processes can share."""
+        import multiprocessing  # only where processes are started
+
+        return multiprocessing.get_context(self.start_method)
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """What a `Workload` has besides if its workers share something. Those that are not Sharing share nothing."""
+
+    @property
+    def area(self) -> _core.Area | None:
+        """What C bodies share; None before `share`, and where they share nothing."""
+        ...
+
+    def lacks(self, by: By) -> str | None:
+        """Why the tasks make no sense for workers that have this in common; None where they do."""
+        ...
+
+    def share(self, means: Means) -> AbstractContextManager[Workload]:
+        """The same workload with what the workers of one run share, fresh, and alive until exit.
+
+        It travels to the workers with the workload: areas, and what `means.context` made, reach processes that are
+        being spawned as well as forked ones. Entered before the clock starts, and left after `Measuring.figures`.
+        """
+        ...
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """What a `Workload` has besides if it measures more than time, in figures that the tables and JSON show.
+
+    A task notes what it measured in `Outcome.figures`, its C body with `lanes_task_measured()`.
+    """
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """The unit of each figure, in the order in which they are shown: "s", "B", "B/s", "share" (of 1), or what is
+        counted, such as "updates"."""
+        ...
+
+    def figures(self, run: Run) -> Mapping[str, float | None]:
+        """The figures of a run, by name; None for what is not known. Asked of what `share` gave, which is still alive,
+        so what the workers have shared can be looked at."""
+        ...
+
+    def remarks(self, machine: Mapping[str, object]) -> Iterable[str]:
+        """What there is to know about the figures on this machine (lanes/machine.py), a line each."""
         ...
 
 

@@ -10,14 +10,10 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from lanes import _core, identity, names
 from lanes.identity import CURRENT
-from lanes.types import Done, Outcome, Span, Task, Workload
-
-if TYPE_CHECKING:
-    from multiprocessing.resource_sharer import DupFd
+from lanes.types import Done, Outcome, Sharing, Span, Task, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +22,10 @@ class Work:
 
     Tasks and the engine's view of them are made once, here, so that no model is timed while making them. Workers note
     in the ledger, if there is one, what they use: threads and processes write to the same. `pickling` says that they
-    note what they pickle as well, which disturbs them. A worker that is just being spawned is handed the ledger; no
-    other pickle has it. `model` is the name of the model that runs it, as in a table. From the `seed`, if there is one,
-    `random` begins anew in every worker process.
+    note what they pickle as well, which disturbs them. A worker that is just being spawned is handed the ledger and
+    what the workload shares; no other pickle can have them. `model` is the name of the model that runs it, as in a
+    table; `area` is what C bodies share, if anything. From the `seed`, if there is one, `random` begins anew in every
+    worker process.
     """
 
     workload: Workload
@@ -40,6 +37,7 @@ class Work:
     tasks: tuple[Task, ...] = field(init=False, repr=False)
     inputs: tuple[_core.TaskInput, ...] = field(init=False, repr=False)
     warm_up: _core.TaskInput | None = field(init=False, repr=False)
+    area: _core.Area | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         tasks = self.workload.tasks
@@ -47,9 +45,10 @@ class Work:
         object.__setattr__(self, "inputs", tuple(map(_input, tasks)))
         warm_up = self.workload.warm_up
         object.__setattr__(self, "warm_up", warm_up and _input(warm_up))
+        object.__setattr__(self, "area", self.workload.area if isinstance(self.workload, Sharing) else None)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _arrived, (self.workload, self.body, _handed(self.ledger), self.pickling, self.model, self.seed)
+        return _arrived, (self.workload, self.body, self.ledger, self.pickling, self.model, self.seed)
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Task], Done]]:
@@ -64,7 +63,7 @@ class Work:
                     yield lambda task: look(_timed(body, task, who))
         else:
             release = self.body == "released"
-            with _core.Worker(self.workload.name) as worker:
+            with _core.Worker(self.workload.name, self.area) as worker:
                 if self.warm_up:
                     worker.run(self.warm_up, release)
                     self._begin()
@@ -130,19 +129,9 @@ class Work:
                 yield inline
 
 
-def _handed(ledger: _core.Ledger | None) -> object:
-    """The ledger's file, on its way to a worker process that is just being spawned; no other can share it."""
-    if ledger is None:
-        return None
-    from multiprocessing import context, reduction
-
-    if context.get_spawning_popen() is None:
-        return None
-    return reduction.DupFd(ledger.fileno())
-
-
-def _arrived(workload: Workload, body: str, file: DupFd | None, pickling: bool, model: str, seed: int | None) -> Work:
-    ledger = None if file is None else _core.Ledger.attach(file.detach())
+def _arrived(
+    workload: Workload, body: str, ledger: _core.Ledger | None, pickling: bool, model: str, seed: int | None
+) -> Work:
     if ledger is not None and pickling:
         from lanes.closeup import count_pickling  # a forked process has been watched since before
 

@@ -26,7 +26,7 @@ class Native:
     variants: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, work: Work, workers: int, variant: str | None = None) -> Iterator[Done]:
-        records = _core.run(self.name, work.workload.name, work.inputs, workers, work.ledger, work.warm_up)
+        records = _core.run(self.name, work.workload.name, work.inputs, workers, work.ledger, work.warm_up, work.area)
         # One by one as they are asked for, which is after the clock has stopped: they are no work of the engine's.
         return starmap(done, enumerate(records))
 

@@ -37,6 +37,9 @@ A row:
     cpus                     how many processors its tasks started on
     workers_used             of the typical run, per worker: process_id, thread_id, ready_s and ended_s since the start
                              of the run, its parts of the split but blocked, and its context switches
+    figures                  what the workload measured of itself, by name: unit, median, and samples, one for each
+                             round in which it was known; {} where it measures nothing but time. Which there are, and
+                             how they are measured, stands at the top of its file in lanes/workloads
     memory                   peak_pss_bytes of the process and its children, peak_rss_bytes of each; a run of its own
     pickle                   bytes and seconds, in a run of its own; null where nothing is pickled
     loop_lag                 sum_s and max_s that callbacks stood ready, in a run of its own; null without a loop
@@ -65,13 +68,13 @@ import json
 import math
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from lanes.comparison import Comparison, Difference, Row
 from lanes.sweep import Curve, Fit, Sweep
-from lanes.types import Closeup, Outcome, Run, Span, Usage
+from lanes.types import Closeup, Measuring, Outcome, Run, Span, Usage
 
 SCHEMA = 1
 
@@ -86,6 +89,7 @@ def document(result: Comparison | Sweep) -> dict[str, object]:
         return {**document(result.comparison), "sweep": {"workers": list(result.workers), "curves": curves}}
     comparison = result
     workload, distance = comparison.workload, comparison.distance
+    units = workload.units if isinstance(workload, Measuring) else {}
     return {
         "schema": SCHEMA,
         "workload": {"name": workload.name, "params": dict(workload.params), "tasks": len(workload.tasks)},
@@ -100,7 +104,7 @@ def document(result: Comparison | Sweep) -> dict[str, object]:
             "dispatch": distance.dispatch,
             "total": distance.total,
         },
-        "rows": [_row(row, comparison.explanation(row)) for row in comparison],
+        "rows": [_row(row, comparison.explanation(row), units) for row in comparison],
     }
 
 
@@ -221,7 +225,7 @@ def is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def _row(row: Row, why: str | None) -> dict[str, object]:
+def _row(row: Row, why: str | None, units: Mapping[str, str]) -> dict[str, object]:
     run = row.typical
     return {
         "model": row.model,
@@ -251,6 +255,7 @@ def _row(row: Row, why: str | None) -> dict[str, object]:
         "switches": _switches(row),
         "cpus": len({span.cpu for span in row.spans}) if run else None,
         "workers_used": [_usage(usage, run) for usage in _usages(row)] if run else [],
+        "figures": _figures(row, units),
         **_closeup(row),
         "why": why,
         "start_method": row.start_method,
@@ -260,6 +265,13 @@ def _row(row: Row, why: str | None) -> dict[str, object]:
         "reason": row.reason,
         "origin_busy": row.origin_busy,
         "spans": [_span(task, span, run) for task, span in enumerate(row.spans)] if run else [],
+    }
+
+
+def _figures(row: Row, units: Mapping[str, str]) -> dict[str, object]:
+    return {
+        name: {"unit": units[name], "median": median, "samples": list(row.samples_of(name))}
+        for name, median in row.figures.items()
     }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -20,7 +20,7 @@ from lanes.explain import LEAST_S
 from lanes.laws import LAWS
 from lanes.measure import Split
 from lanes.stats import FEWEST, Interval, Verdict
-from lanes.types import BODIES, Closeup, InFlight, Model, Outcome, Run
+from lanes.types import BODIES, Closeup, InFlight, Measuring, Model, Outcome, Run
 from lanes.units import format_duration, format_rate, format_size
 
 _WIDEST = 500
@@ -63,6 +63,8 @@ def show(comparison: Comparison, console: Console, details: bool = False) -> Non
     console.print(title(comparison), soft_wrap=not console.is_terminal)
     print_table(_table(comparison), console)
     console.print()
+    if isinstance(comparison.workload, Measuring) and any(row.figures for row in comparison):
+        _show_figures(comparison, comparison.workload, console)
     if any(row.split for row in comparison):
         console.print("where the time went: ms of wall; % of the workers' time at work", style="dim")
         print_table(_splits(comparison), console)
@@ -169,7 +171,7 @@ def _table(comparison: Comparison) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("workers", f"wall, {unit}", "speed-up", "95 %", "verdict"):
         table.add_column(name, no_wrap=True, justify="right")
-    for row, ends_family in _by_family(comparison):
+    for row, ends_family in _by_family(comparison.rows):
         style = "dim" if row.reason else "red" if row.error or row.differences else "bold" if row is best else ""
         table.add_row(
             *(row.model, row.body or "", str(row.workers)),
@@ -183,6 +185,54 @@ def _table(comparison: Comparison) -> Table:
     return table
 
 
+def _show_figures(comparison: Comparison, workload: Measuring, console: Console) -> None:
+    """The table of what the workload measured of itself, and what there is to know about that."""
+    console.print("what the workload measured: medians of the rounds", style="dim")
+    print_table(_figures(comparison, workload.units), console)
+    console.print()
+    remarks = list(workload.remarks(comparison.machine))
+    for remark in remarks:
+        console.print(remark, soft_wrap=not console.is_terminal)
+    if remarks:
+        console.print()
+
+
+def _figures(comparison: Comparison, units: Mapping[str, str]) -> Table:
+    """A column per figure that any row knows, each in a unit of its own."""
+    rows = [row for row in comparison if row.figures]
+    known = {name: [value for row in rows if (value := row.figures.get(name)) is not None] for name in units}
+    columns = {name: _measured_in(name, units[name], values) for name, values in known.items() if values}
+    table = bare_table()
+    for name in ("model", "body"):
+        table.add_column(name, no_wrap=True)
+    for head, _ in columns.values():
+        table.add_column(head, no_wrap=True, justify="right")
+    for row, ends_family in _by_family(rows):
+        cells = ((row.figures.get(name), form) for name, (_, form) in columns.items())
+        shown = ("-" if value is None else form(value) for value, form in cells)
+        table.add_row(row.model, row.body or "", *shown, end_section=ends_family)
+    return table
+
+
+def _measured_in(name: str, unit: str, values: Sequence[float]) -> tuple[str, Callable[[float], str]]:
+    """The head of a column of figures, and how one is written: three digits of what is measured, all of a count."""
+    words = name.replace("_", " ")
+    if unit == "share":
+        return f"{words.removesuffix(' share')}, %", lambda value: f"{value:.1%}"[:-1]
+    if unit in ("B", "B/s"):
+        return words, format_size if unit == "B" else format_rate
+    if unit != "s":
+        return words, lambda value: f"{value:,.0f}"
+    small, scale = next(
+        (each for each in (("s", 1e0), ("ms", 1e3), ("us", 1e6)) if max(values) * each[1] >= 10.0), ("ns", 1e9)
+    )
+    return f"{words}, {small}", lambda value: _three_digits(value * scale)
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.{0 if value >= 99.5 else 1 if value >= 9.95 else 2}f}"
+
+
 def _splits(comparison: Comparison) -> Table:
     """Of each typical run: its phases, and the split of its workers' time at work."""
     table = bare_table()
@@ -190,7 +240,7 @@ def _splits(comparison: Comparison) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("start", "work", "end", "cores", "user", "sys", "queue", "GIL", "blocked"):
         table.add_column(name, no_wrap=True, justify="right")
-    for row, ends_family in _by_family(comparison):
+    for row, ends_family in _by_family(comparison.rows):
         run, split = row.typical, row.split
         if run is None or split is None:
             continue
@@ -229,7 +279,7 @@ def _used(comparison: Comparison) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("flight", "cores", "vol.", "invol.", "GIL", "MiB", "pickled", "lag ms"):
         table.add_column(name, no_wrap=True, justify="right")
-    for row, ends_family in _by_family(comparison):
+    for row, ends_family in _by_family(comparison.rows):
         run = row.typical
         counters = run.counters if run else None
         if run is None or counters is None:
@@ -255,9 +305,9 @@ def in_flight(many: InFlight) -> str:
     return f"{many.mean:.1f}/{many.max}"
 
 
-def _by_family(comparison: Comparison) -> Iterator[tuple[Row, bool]]:
+def _by_family(rows: Sequence[Row]) -> Iterator[tuple[Row, bool]]:
     """The rows, each with whether the next is of another family."""
-    for row, following in zip(comparison.rows, [*comparison.rows[1:], None], strict=True):
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
         yield row, following is not None and following.family != row.family
 
 
