@@ -7,9 +7,9 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import copy
-from itertools import count
+from itertools import count, islice
 from multiprocessing import reduction
 from multiprocessing.context import ForkContext, assert_spawning
 from multiprocessing.process import BaseProcess
@@ -17,6 +17,7 @@ from multiprocessing.resource_sharer import DupFd
 from typing import Any, Final, TypeVar, cast
 
 from lanes import _core, names
+from lanes.types import Task
 from lanes.work import Work, start_worker
 
 START_METHOD: Final = "fork"
@@ -34,7 +35,15 @@ CHUNKED: Final = {"chunked": "tasks travel several at a time, four parcels for e
 
 def chunk_size(work: Work, workers: int) -> int:
     """How many tasks make a parcel, by the rule of `Pool.map`."""
-    return -(-len(work.tasks) // (4 * workers))
+    size = -(-len(work.tasks) // (4 * workers))
+    return size if work.gate is None else min(size, work.gate.bound or size)
+
+
+def parcels(work: Work, size: int) -> Iterator[tuple[Task, ...]]:
+    """The tasks so many at a time, as they come."""
+    tasks = iter(work.source)
+    while parcel := tuple(islice(tasks, size)):
+        yield parcel
 
 
 def context(model: str, variant: str | None) -> ForkContext:
@@ -108,7 +117,7 @@ def ending(status: int) -> str:
         return f"was killed by signal {-status}"
 
 
-Shared = TypeVar("Shared", _core.Ledger, _core.Area)
+Shared = TypeVar("Shared", _core.Ledger, _core.Area, _core.Arrivals)
 
 
 def _handed(shared: Shared) -> tuple[Callable[..., Shared], tuple[Any, ...]]:
@@ -121,5 +130,5 @@ def _attached(kind: type[Shared], file: DupFd) -> Shared:
     return kind.attach(file.detach())
 
 
-for _kind in (_core.Ledger, _core.Area):
+for _kind in (_core.Ledger, _core.Area, _core.Arrivals):
     reduction.register(_kind, _handed)

@@ -61,7 +61,8 @@ async def fly(model: str, work: Work, workers: int) -> _core.Records:
     """Run all tasks of the work on a native model. However this is left, all workers are gone by then."""
     workload = work.workload.name
     engine = models.engine(model, workload)
-    with _core.begin(engine, workload, work.inputs, workers, work.ledger, work.warm_up, work.area) as flight:
+    shared = work.ledger, work.warm_up, work.area, work.arrivals
+    with _core.begin(engine, workload, work.inputs, workers, *shared) as flight:
         if not flight.step():
             await _landing(flight)
         return flight.finish()

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias
 
 from lanes import _core, limits, models
 from lanes.measure import Meter
+from lanes.source import Gate
 from lanes.types import BODIES, By, Closeup, Done, Means, Measuring, Model, Run, Sharing, Span, Workload
 from lanes.units import short, whole
 from lanes.value import check_items, check_outcomes
@@ -139,12 +140,13 @@ def execute(
     workers: int,
     kind: Pass = "timed",
     seed: int | None = None,
+    gate: Gate | None = None,
 ) -> Run:
     """Run a workload that is served already; nothing is checked any more. From a seed, `random` begins in the processes
-    that the model starts; in this one it is left to the caller."""
+    that the model starts; in this one it is left to the caller. Through a gate the tasks come with time."""
     meter = Meter(workers, counting=kind != "bare", strangers=column.start_method == "forkserver")
     with sharing(workload, column, body, workers) as shared:
-        work = Work(shared, body or "released", meter.ledger, kind == "closeup", column.name, seed)
+        work = Work(shared, body or "released", meter.ledger, kind == "closeup", column.name, seed, gate)
         if column.start_method:
             check_items(workload.name, work.tasks)
         _warm_up(work, column)
@@ -156,6 +158,8 @@ def execute(
                 seen = watching.enter_context(closeup.of(column, meter.ledger))
             with meter:
                 finished = column.run(work, workers)
+        if gate is not None:
+            finished = gate.complete(finished)
         return account(work, column, body, workers, finished, meter, seen[0] if seen else None)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from lanes import _core, identity, names
 from lanes.identity import CURRENT
+from lanes.source import Coming, Full, Gate, Source
 from lanes.types import Done, Outcome, Sharing, Span, Task, Workload
 
 
@@ -25,7 +26,8 @@ class Work:
     note what they pickle as well, which disturbs them. A worker that is just being spawned is handed the ledger and
     what the workload shares; no other pickle can have them. `model` is the name of the model that runs it, as in a
     table; `area` is what C bodies share, if anything. From the `seed`, if there is one, `random` begins anew in every
-    worker process.
+    worker process. With a `gate` the tasks come with time, each of them in turn for as many as will
+    come.
     """
 
     workload: Workload
@@ -34,21 +36,30 @@ class Work:
     pickling: bool = False
     model: str = ""
     seed: int | None = None
+    gate: Gate | None = field(default=None, repr=False, compare=False)
     tasks: tuple[Task, ...] = field(init=False, repr=False)
     inputs: tuple[_core.TaskInput, ...] = field(init=False, repr=False)
     warm_up: _core.TaskInput | None = field(init=False, repr=False)
     area: _core.Area | None = field(init=False, repr=False)
+    source: Source = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        tasks = self.workload.tasks
+        tasks = self.workload.tasks if self.gate is None else _in_turn(self.workload.tasks, len(self.gate.arrivals))
         object.__setattr__(self, "tasks", tasks)
+        object.__setattr__(self, "source", Full(tasks) if self.gate is None else Coming(tasks, self.gate))
         object.__setattr__(self, "inputs", tuple(map(_input, tasks)))
         warm_up = self.workload.warm_up
         object.__setattr__(self, "warm_up", warm_up and _input(warm_up))
         object.__setattr__(self, "area", self.workload.area if isinstance(self.workload, Sharing) else None)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _arrived, (self.workload, self.body, self.ledger, self.pickling, self.model, self.seed)
+        parts = self.ledger, self.pickling, self.model, self.seed, self.gate
+        return _arrived, (self.workload, self.body, *parts)
+
+    @property
+    def arrivals(self) -> _core.Arrivals | None:
+        """When the tasks come, for the engine; None where all are there."""
+        return None if self.gate is None else self.gate.arrivals
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Task], Done]]:
@@ -60,7 +71,7 @@ class Work:
                     self._begin()
                 with self._counted() as look:
                     who = identity.Worker(self.model, self.body, self.place())
-                    yield lambda task: look(_timed(body, task, who))
+                    yield self.source.attended(lambda task: look(_timed(body, task, who)))
         else:
             release = self.body == "released"
             with _core.Worker(self.workload.name, self.area) as worker:
@@ -68,7 +79,9 @@ class Work:
                     worker.run(self.warm_up, release)
                     self._begin()
                 with self._counted() as look:
-                    yield lambda task: look(done(task.index, worker.run(self.inputs[task.index], release)))
+                    yield self.source.attended(
+                        lambda task: look(done(task.index, worker.run(self.inputs[task.index], release)))
+                    )
 
     def place(self) -> int:
         """The number of the calling worker, as its name has it."""
@@ -118,7 +131,7 @@ class Work:
                         finally:
                             CURRENT.set(before)
 
-                    yield timed
+                    yield self.source.attended_async(timed)
         else:
             with self.open() as blocking:
 
@@ -130,13 +143,23 @@ class Work:
 
 
 def _arrived(
-    workload: Workload, body: str, ledger: _core.Ledger | None, pickling: bool, model: str, seed: int | None
+    workload: Workload,
+    body: str,
+    ledger: _core.Ledger | None,
+    pickling: bool,
+    model: str,
+    seed: int | None,
+    gate: Gate | None,
 ) -> Work:
     if ledger is not None and pickling:
         from lanes.closeup import count_pickling  # a forked process has been watched since before
 
         count_pickling(ledger)
-    return Work(workload, body, ledger, pickling, model, seed)
+    return Work(workload, body, ledger, pickling, model, seed, gate)
+
+
+def _in_turn(tasks: Sequence[Task], count: int) -> tuple[Task, ...]:
+    return tuple(replace(tasks[n % len(tasks)], index=n) for n in range(count))
 
 
 def _input(task: Task) -> _core.TaskInput:

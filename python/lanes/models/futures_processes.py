@@ -22,7 +22,7 @@ variants = {**children.START_METHODS, **children.CHUNKED}
 def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
     size = children.chunk_size(work, workers) if variant == "chunked" else 1
     with executor(work, workers, variant) as pool:
-        return list(pool.map(do_task, work.tasks, chunksize=size))
+        return list(pool.map(do_task, work.source, chunksize=size))
 
 
 def executor(work: Work, workers: int, variant: str | None = None) -> ProcessPoolExecutor:

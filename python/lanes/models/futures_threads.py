@@ -20,4 +20,4 @@ variants: dict[str, str] = {}
 
 def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
     with ThreadPoolExecutor(workers, work.model, initializer=start_thread, initargs=(work,)) as pool:
-        return list(pool.map(do_task, work.tasks))
+        return list(pool.map(do_task, work.source))

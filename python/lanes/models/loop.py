@@ -55,7 +55,7 @@ def lacks(variant: str) -> str | None:
 
 
 async def _run(work: Work, workers: int) -> list[Done]:
-    tasks = iter(work.tasks)  # one for all: taking the next is a step no other coroutine can interrupt
+    tasks = work.source.claims()  # one for all: taking the next is a step no other coroutine can interrupt
     results: list[Done] = []
     async with work.open_async(workers) as do:
 

@@ -29,4 +29,4 @@ def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
 
 async def _run(work: Work, pool: Executor) -> list[Done]:
     loop = asyncio.get_running_loop()
-    return await asyncio.gather(*(loop.run_in_executor(pool, do_task, task) for task in work.tasks))
+    return await asyncio.gather(*[loop.run_in_executor(pool, do_task, task) async for task in work.source])

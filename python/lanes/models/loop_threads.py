@@ -29,5 +29,6 @@ def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
 async def _run(work: Work, workers: int) -> list[Done]:
     # What `to_thread` hands to is the loop's own pool; the runner ends it.
     pool = ThreadPoolExecutor(workers, work.model, initializer=start_thread, initargs=(work,))
-    asyncio.get_running_loop().set_default_executor(pool)
-    return await asyncio.gather(*(asyncio.to_thread(do_task, task) for task in work.tasks))
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(pool)
+    return await asyncio.gather(*[loop.create_task(asyncio.to_thread(do_task, task)) async for task in work.source])

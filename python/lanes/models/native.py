@@ -26,7 +26,8 @@ class Native:
     variants: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, work: Work, workers: int, variant: str | None = None) -> Iterator[Done]:
-        records = _core.run(self.name, work.workload.name, work.inputs, workers, work.ledger, work.warm_up, work.area)
+        shared = work.ledger, work.warm_up, work.area, work.arrivals
+        records = _core.run(self.name, work.workload.name, work.inputs, workers, *shared)
         # One by one as they are asked for, which is after the clock has stopped: they are no work of the engine's.
         return starmap(done, enumerate(records))
 

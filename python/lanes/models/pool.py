@@ -27,11 +27,12 @@ def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
     size = children.chunk_size(work, workers) if variant == "chunked" else 1
     with children.context(work.model, variant).Pool(workers, children.start_process, (work,)) as pool:
         crew = set(multiprocessing.active_children()) - others
-        for begin in range(0, len(work.tasks), size):
-            chunk = work.tasks[begin : begin + size]
+        expected = 0
+        for chunk in children.parcels(work, size):
+            expected += len(chunk)
             pool.apply_async(do_tasks, (chunk,), callback=results.put, error_callback=results.put)
         done: list[Done] = []
-        while len(done) < len(work.tasks):
+        while len(done) < expected:
             try:
                 result = results.get(timeout=0.1)
             except Empty:

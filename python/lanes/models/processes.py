@@ -43,9 +43,8 @@ def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
             writer.close()
             crew[reader] = process
         # Only now: the first put starts a thread, after which it is too late to fork.
-        for task in (*work.tasks, *[None] * workers):
-            tasks.put(task)
-        done = list(_collect(crew))
+        with work.source.feed(tasks.put, workers):
+            done = list(_collect(crew))
         tasks.close()
         tasks.join_thread()
         return done

@@ -18,4 +18,4 @@ variants: dict[str, str] = {}
 
 def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
     with work.open() as do:
-        return [do(task) for task in work.tasks]
+        return [do(task) for task in work.source.claims()]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from lanes import names
@@ -21,47 +23,50 @@ variants: dict[str, str] = {}
 
 
 def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
-    tasks: SimpleQueue[Task] = SimpleQueue()
-    results: SimpleQueue[Done | BaseException] = SimpleQueue()
-    for task in work.tasks:
-        tasks.put(task)
+    tasks: SimpleQueue[Task | None] = SimpleQueue()
+    results: SimpleQueue[Done | BaseException | None] = SimpleQueue()
     threads: list[threading.Thread] = []
-    try:
-        for worker in range(workers):
-            name = names.of(work.model, worker)
-            threads.append(threading.Thread(target=_worker, args=(work, tasks, results), name=name))
-            threads[-1].start()
-        return [_checked(results.get()) for _ in work.tasks]
-    finally:
-        _empty(tasks)  # after Ctrl-C or a failure no worker takes another task
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
+    with work.source.feed(tasks.put, workers):
+        try:
+            for worker in range(workers):
+                name = names.of(work.model, worker)
+                threads.append(threading.Thread(target=_worker, args=(work, tasks, results), name=name))
+                threads[-1].start()
+            return list(_collect(results, workers))
+        finally:
+            _dismiss(tasks, workers)  # after Ctrl-C or a failure no worker takes another task
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
 
 
-def _worker(work: Work, tasks: SimpleQueue[Task], results: SimpleQueue[Done | BaseException]) -> None:
+def _worker(work: Work, tasks: SimpleQueue[Task | None], results: SimpleQueue[Done | BaseException | None]) -> None:
     names.call_thread()
     try:
         with work.open() as do:
-            while True:
-                try:
-                    task = tasks.get_nowait()
-                except Empty:
-                    return
+            for task in iter(tasks.get, None):
                 results.put(do(task))
+        results.put(None)
     except BaseException as error:
         results.put(error)
 
 
-def _checked(result: Done | BaseException) -> Done:
-    if isinstance(result, BaseException):
-        raise result
-    return result
+def _collect(results: SimpleQueue[Done | BaseException | None], workers: int) -> Iterator[Done]:
+    """Until every worker has ended."""
+    while workers > 0:
+        result = results.get()
+        if isinstance(result, BaseException):
+            raise result
+        if result is None:
+            workers -= 1
+        else:
+            yield result
 
 
-def _empty(tasks: SimpleQueue[Task]) -> None:
+def _dismiss(tasks: SimpleQueue[Task | None], workers: int) -> None:
+    """Leave nothing in the queue but the end."""
     while not tasks.empty():
-        try:
+        with suppress(Empty):
             tasks.get_nowait()
-        except Empty:
-            return
+    for _ in range(workers):
+        tasks.put(None)
