@@ -64,7 +64,9 @@ def work_of(workload: str, tasks: list[_core.TaskInput]) -> Work:
     """What `fly` looks at of a work."""
     return cast(
         Work,
-        SimpleNamespace(workload=SimpleNamespace(name=workload), inputs=tasks, ledger=None, warm_up=None, area=None),
+        SimpleNamespace(
+            workload=SimpleNamespace(name=workload), inputs=tasks, ledger=None, warm_up=None, area=None, arrivals=None
+        ),
     )
 
 

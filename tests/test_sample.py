@@ -236,8 +236,8 @@ def test_ctrl_c_just_after_the_start_leaves_nothing_behind(monkeypatch: pytest.M
 
     start = sample._start
 
-    def interrupted(job: BinaryIO, answer: BinaryIO, seed: int | None) -> subprocess.Popen[bytes]:
-        process = start(job, answer, seed)
+    def interrupted(file: BinaryIO, answer: BinaryIO, job: sample.Job) -> subprocess.Popen[bytes]:
+        process = start(file, answer, job)
         signal.raise_signal(signal.SIGINT)
         return process
 

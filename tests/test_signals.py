@@ -57,7 +57,8 @@ def native(runner, workload, task):
         _core.run(runner, workload, [task] * 6, 3)
     elif runner == "asyncio-native":
         work = SimpleNamespace(
-            workload=SimpleNamespace(name=workload), inputs=[task] * 6, ledger=None, warm_up=None, area=None
+            workload=SimpleNamespace(name=workload), inputs=[task] * 6, ledger=None, warm_up=None, area=None,
+            arrivals=None,
         )
         asyncio.run(fly(runner, work, 3))
     else:

@@ -20,10 +20,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, TypeAlias
 
 from lanes import _core, fork, models, names
 from lanes.run import Pass, execute
+from lanes.source import Gate
 from lanes.types import Closeup, Run, Workload
 from lanes.value import UnpicklableError
 
@@ -38,7 +39,8 @@ DEADLINE_S = 120.0
 
 
 class Job(NamedTuple):
-    """What to run; `random` begins from the seed, and threads switch as the caller's do."""
+    """What to run; `random` begins from the seed, and threads switch as the caller's do. With files of a gate, which
+    the process has inherited, tasks come with time."""
 
     workload: Workload
     model: str
@@ -47,10 +49,19 @@ class Job(NamedTuple):
     kind: Pass
     seed: int | None
     switch_interval_s: float
+    gate: tuple[int, int, int | None, bool] | None = None
 
 
 Answer: TypeAlias = Run | tuple[str, str] | None
 """A run, or the type and the text of the error that prevented it; None from an interpreter that cannot load the job."""
+
+
+class Watch(Protocol):
+    """What looks at a sample's process from outside: at once, and again after each pause."""
+
+    pause_s: float
+
+    def look(self, pid: int) -> None: ...
 
 
 class SampleError(RuntimeError):
@@ -66,21 +77,26 @@ def take(
     deadline_s: float = DEADLINE_S,
     forked: bool = False,
     seed: int | None = None,
+    gate: Gate | None = None,
+    watch: Watch | None = None,
 ) -> Run:
     """Run a served workload once in a fresh process. Whatever ends this call, nothing of that process is left.
 
     That process is a new interpreter or, where the workload cannot be handed to one, a fork of this one. All that is
     left to chance there comes from the seed, if there is one: what `random` draws, and in a new interpreter, unless the
-    environment says otherwise, the order of sets.
+    environment says otherwise, the order of sets. Through a gate its tasks come with time. A watch looks at it from
+    outside, again and again.
     """
-    watch = _memory_watch() if kind == "closeup" else None
-    job = Job(workload, model, body, workers, kind, seed, sys.getswitchinterval())
+    memory = _memory_watch() if kind == "closeup" else None
+    watch = watch or memory
+    files = None if gate is None else gate.files
+    job = Job(workload, model, body, workers, kind, seed, sys.getswitchinterval(), files)
     with _memory_file("job") as file, _memory_file("answer") as answer:
         forked = forked or not _written(job, file)
         # Ctrl-C may not come between the start of the process and the `try` that ends it.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            status = _finish(_fork(job, answer) if forked else _start(file, answer, seed), mask, deadline_s, watch)
+            status = _finish(_fork(job, answer) if forked else _start(file, answer, job), mask, deadline_s, watch)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         answer.seek(0)
@@ -94,12 +110,12 @@ def take(
         raise SampleError(f"the process of this sample {how}")
     result: Answer = pickle.loads(text)
     if result is None:
-        return take(workload, model, body, workers, kind, deadline_s, forked=True, seed=seed)
+        return take(workload, model, body, workers, kind, deadline_s, forked=True, seed=seed, gate=gate, watch=watch)
     if not isinstance(result, Run):
         raise SampleError(": ".join(filter(None, result)))
-    if watch is None:
+    if memory is None:
         return result
-    seen = replace(result.closeup or Closeup(), peak_pss_bytes=watch.peak_pss, peak_rss_bytes=watch.peak_rss)
+    seen = replace(result.closeup or Closeup(), peak_pss_bytes=memory.peak_pss, peak_rss_bytes=memory.peak_rss)
     return replace(result, closeup=seen)
 
 
@@ -124,7 +140,7 @@ def _memory_file(name: str) -> BinaryIO:
     return open(os.memfd_create(f"lanes-{name}"), "w+b")
 
 
-def _start(job: BinaryIO, answer: BinaryIO, seed: int | None) -> subprocess.Popen[bytes]:
+def _start(file: BinaryIO, answer: BinaryIO, job: Job) -> subprocess.Popen[bytes]:
     """Start a Python that runs `main`, with the flags and the module path of this one."""
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # multiprocessing's way
     # Without the empty entry: a random.py in the current directory is not part of the sample. Not -m, which would load
@@ -133,10 +149,10 @@ def _start(job: BinaryIO, answer: BinaryIO, seed: int | None) -> subprocess.Pope
     code = f"import sys; sys.path[:] = {path!r}; from lanes.sample import main; main()"
     return subprocess.Popen(
         [sys.executable, *flags, "-c", code, str(os.getpid()), str(answer.fileno())],
-        env={"PYTHONHASHSEED": str((_SEED if seed is None else seed) % 2**32)} | os.environ,
-        stdin=job,
+        env={"PYTHONHASHSEED": str((_SEED if job.seed is None else job.seed) % 2**32)} | os.environ,
+        stdin=file,
         stdout=2,
-        pass_fds=[answer.fileno()],
+        pass_fds=[answer.fileno(), *(job.gate[:2] if job.gate else ())],
         start_new_session=True,
     )
 
@@ -147,7 +163,7 @@ def _fork(job: Job, answer: BinaryIO) -> fork.Fork:
 
 
 def _finish(
-    process: subprocess.Popen[bytes] | fork.Fork, mask: set[int], deadline_s: float, watch: MemoryWatch | None
+    process: subprocess.Popen[bytes] | fork.Fork, mask: set[int], deadline_s: float, watch: Watch | None
 ) -> int | None:
     """Wait for the child's end, then kill what it may have left behind. Its status, where a negative one is the signal
     that killed it; None when it had to be killed at its deadline.
@@ -172,7 +188,7 @@ def _finish(
     return process.returncode if in_time else None
 
 
-def _wait(pid: int, until: float, watch: MemoryWatch | None) -> bool:
+def _wait(pid: int, until: float, watch: Watch | None) -> bool:
     """Whether a child ended before that moment of the monotonic clock; meanwhile its memory is watched."""
     try:
         descriptor = os.pidfd_open(pid)
@@ -226,7 +242,8 @@ def _perform(load: Callable[[], Job]) -> Answer:
         if job.seed is not None:
             random.seed(job.seed)
         names.call(job.model)
-        return execute(job.workload, models.load(job.model), job.body, job.workers, job.kind, job.seed)
+        gate = None if job.gate is None else Gate.at(*job.gate)
+        return execute(job.workload, models.load(job.model), job.body, job.workers, job.kind, job.seed, gate)
     except UnpicklableError as error:
         return "", str(error)
     except BaseException as error:
