@@ -11,7 +11,7 @@ from lanes import models, stats
 from lanes.comparison import Comparison, Difference, Row
 from lanes.laws import Judgement
 from lanes.stats import Verdict
-from lanes.types import Closeup, Counters, Outcome, Run, Span, Usage
+from lanes.types import Closeup, Counters, Outcome, Pulse, Run, Span, Usage
 from lanes.workloads.wait import Wait
 
 MARK = "LANES_TEST_MARK"
@@ -129,6 +129,7 @@ def make_row(
     cpu_s: float = 0.5,
     counters: Counters | None = None,
     closeup: Closeup | None = None,
+    pulse: Pulse | None = None,
     judgements: tuple[Judgement, ...] = (),
     measured: Verdict | None = None,
 ) -> Row:
@@ -149,6 +150,7 @@ def make_row(
         wall_interval=stats.interval(walls),
         interval=stats.interval(ratios),
         closeup=closeup,
+        pulse=pulse,
         judgements=judgements,
         measured=measured or stats.verdict(walls, baseline),
     )

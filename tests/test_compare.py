@@ -165,6 +165,12 @@ def test_progress_counts_the_close_up_as_a_round(taken: list[tuple[str, str | No
     assert [step.share for step in steps] == pytest.approx([n / 12 for n in range(13)])
 
 
+def test_every_pass_after_them_counts_as_a_round(taken: list[tuple[str, str | None]]) -> None:
+    steps: list[Step] = []
+    lanes.compare(WORK, models="native-epoll", rounds=2, pulse=True, progress=steps.append)
+    assert [step.share for step in steps] == pytest.approx([n / 8 for n in range(9)])
+
+
 def test_the_time_left_is_what_the_rounds_so_far_took(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     steps: list[Step] = []
     timed(monkeypatch, clock, 2.0, lambda: 1.0)
@@ -552,22 +558,25 @@ def test_a_real_comparison_of_downloads_agrees_and_knows_how_busy_the_origin_was
     assert len({span.process_id for row in result for run in row.runs for span in run.spans}) == 6
 
 
-def test_a_close_up_that_fails_leaves_what_was_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("kind", "name"), [("closeup", "close-up"), ("pulse", "pulse")])
+def test_a_pass_that_fails_leaves_what_was_timed(kind: Pass, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def take(
-        workload: Workload, model: str, body: str | None, workers: int, kind: str, deadline_s: float, **_: object
+        workload: Workload, model: str, body: str | None, workers: int, asked: str, deadline_s: float, **_: object
     ) -> Run:
-        if kind == "closeup" and model == "threading":
+        if asked == kind and model == "threading":
             raise sample.SampleError("the process of this sample was killed by SIGKILL")
         return make_run(model, body, wall_s=1.0 if model == "serial" else 0.5, workers=workers)
 
     monkeypatch.setattr(sample, "take", take)
-    result = lanes.compare(WORK, models="threading", bodies="python", rounds=6)
+    result = lanes.compare(WORK, models="threading", bodies="python", rounds=6, pulse=True)
     row = result["threading"]
-    assert (row.error, row.closeup_error) == (None, "the process of this sample was killed by SIGKILL")
+    errors = {"closeup": row.closeup_error, "pulse": row.pulse_error}
+    assert (row.error, errors.pop(kind)) == (None, "the process of this sample was killed by SIGKILL")
+    assert [*errors.values()] == [None]
     assert row.verdict is not None
     assert row.verdict.word == "faster"
     assert result.ok
-    assert "threading/python: no close-up: the process of this sample was killed by SIGKILL" in str(result)
+    assert f"threading/python: no {name}: the process of this sample was killed by SIGKILL" in str(result)
 
 
 @pytest.mark.parametrize("flaw", ["throttled", "failed"])

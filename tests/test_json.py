@@ -16,7 +16,7 @@ from lanes.comparison import Difference
 from lanes.laws import LAWS, Judgement
 from lanes.report import json as report
 from lanes.stats import Interval, Verdict, Word
-from lanes.types import Closeup, Outcome, Run
+from lanes.types import Closeup, Outcome, Pulse, Run
 from lanes.workloads.wait import Wait
 from support import BASE, make_comparison, make_counters, make_row, make_usage
 
@@ -38,6 +38,7 @@ ROW = make_row(
         peak_pss_bytes=4096, peak_rss_bytes=(2048, 8192), pickled_bytes=77, pickle_s=0.5, loop_lag_s=0.25,
         max_loop_lag_s=0.125,
     ),
+    pulse=Pulse("loop", 0.005, 100, 3, 0.001, 0.012, 0.03),
     judgements=(Judgement("not throttled", True, "so much"),),
 )  # fmt: skip
 RESULT = make_comparison(
@@ -126,6 +127,15 @@ def test_a_row_has_the_fields_of_version_1() -> None:
         "memory": {"peak_pss_bytes": 4096, "peak_rss_bytes": [2048, 8192]},
         "pickle": {"bytes": 77, "seconds": 0.5},
         "loop_lag": {"sum_s": 0.25, "max_s": 0.125},
+        "pulse": {
+            "where": "loop",
+            "period_s": 0.005,
+            "beats": 100,
+            "missed": 3,
+            "p50_s": 0.001,
+            "p99_s": 0.012,
+            "max_s": 0.03,
+        },
         "why": "50% start-up and shutdown; then computed on one processor; 55% CPU",
         "start_method": None,
         "agrees": False,

@@ -129,11 +129,12 @@ def test_a_sample_that_ends_in_time_knows_nothing_of_its_deadline() -> None:
     assert time.monotonic() - began < 500, "it does not wait for it"
 
 
-@pytest.mark.parametrize("kind", ["timed", "bare", "closeup"])
+@pytest.mark.parametrize("kind", ["timed", "bare", "closeup", "pulse"])
 def test_what_is_measured_depends_on_the_pass(kind: Pass) -> None:
     run = sample.take(lanes.wait(tasks=2, duration="1ms"), "asyncio", "python", 2, kind)
     assert (run.counters is None) is (kind == "bare")
     assert (run.closeup is None) is (kind != "closeup")
+    assert (run.pulse is None) is (kind != "pulse")
 
 
 def test_threads_that_never_end_do_not_hold_it_up() -> None:

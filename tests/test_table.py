@@ -17,7 +17,7 @@ from lanes.comparison import Comparison, Difference, Row
 from lanes.laws import Judgement
 from lanes.report import table
 from lanes.stats import Interval, Verdict, Word
-from lanes.types import Closeup, Outcome, Run
+from lanes.types import Closeup, Outcome, Pulse, Run
 from lanes.workloads.wait import Wait
 from support import BASE, make_comparison, make_counters, make_row, make_usage
 
@@ -106,6 +106,23 @@ def test_a_third_table_has_what_else_was_counted() -> None:
         ["native-fork", "1.0/1", "0.50", "0", "0", "-", "-", "-", "-"],
     ]
     assert max(map(len, lines[at : at + 6])) <= 80
+
+
+def test_the_pulse_has_a_table_where_it_was_taken() -> None:
+    rows = [
+        make_row("asyncio", "python", FAST, BASE, pulse=Pulse("loop", 0.005, 1080, 79, 0.0004, 0.2, 0.4)),
+        make_row("native-fork", None, FAST, BASE, pulse=Pulse("thread", 0.005, 0, 0, None, None, None)),
+        make_row("native-epoll", error="killed"),
+    ]
+    lines = lines_of(*rows)
+    at = lines.index("the pulse beside the work, a beat every 5 ms: how late it came, ms")
+    assert lines[at + 1].split() == ["model", "body", "pulse", "beats", "missed", "p50", "p99", "max"]
+    assert [line.split() for line in lines[at + 3 : at + 6]] == [
+        ["asyncio", "python", "on", "the", "loop", "1,080", "79", "0.4", "200", "400"],
+        [],
+        ["native-fork", "a", "thread", "0", "0", "-", "-", "-"],
+    ]
+    assert "the pulse" not in "\n".join(lines_of(make_row("native-fork", None, FAST, BASE)))
 
 
 def test_there_is_no_second_table_for_runs_that_counted_nothing() -> None:

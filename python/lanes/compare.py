@@ -5,8 +5,8 @@ on all alike. A speed-up is paired by round: the baseline's wall time over the r
 `serial` with the Python body; it is always among the rows, and its outcomes are what every other row must give.
 
 There are as many rounds as it takes for the interval of every speed-up to be narrow, and no more than the budget has
-time for; one that nobody has set stretches where it would bear no verdict. After them comes a pass that is not timed:
-one more sample of each cell, for what only disturbing it shows.
+time for; one that nobody has set stretches where it would bear no verdict. After them come passes that are not timed:
+each takes one more sample of each cell, for what only disturbing it shows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lanes import interpreter, laws, machine, processors, sample, stats
 from lanes.comparison import BASELINE, Comparison, Difference, Row, label
 from lanes.models import in_order, load, pick, select
 from lanes.run import Pass, as_workload, bodies_of, crew, no_c_body, senseless
-from lanes.types import BODIES, Closeup, Run, Workload
+from lanes.types import BODIES, Run, Workload
 from lanes.units import parse_duration, short, whole
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def compare(
     budget: str | float | None = None,
     deadline: str | float | None = None,
     closeup: bool = True,
+    pulse: bool = False,
     progress: Callable[[Step], None] | None = None,
     seed: int | None = None,
 ) -> Comparison:
@@ -80,6 +81,7 @@ def compare(
               the six rounds take that a verdict needs, should that be no more than twice as long.
     deadline: of one sample, "120s" when left out; one that takes longer is killed, and its row has an error.
     closeup:  whether a sample of each row follows that is not timed, for memory, pickling and the lag of loops.
+    pulse:    whether one more follows, for how late something beside the work comes that tries to beat every 5 ms.
     progress: called with a Step before every sample and once at the end.
     seed:     of all that is left to chance: the order of the samples; what `random` draws in them, which all begin
               alike; and the order of sets there, unless PYTHONHASHSEED is set. The result has the one that was used.
@@ -87,7 +89,8 @@ def compare(
     Raises ValueError for what does not exist or is more than the limits of this machine allow.
     """
     workload = as_workload(workload, items)
-    plan = Plan.made(rounds, budget, deadline, ("closeup",) if closeup else (), seed)
+    wanted: dict[Pass, bool] = {"closeup": closeup, "pulse": pulse}
+    plan = Plan.made(rounds, budget, deadline, tuple(kind for kind in wanted if wanted[kind]), seed)
     return measured(cells_of(workload, models, bodies, workers), workload, plan, progress)
 
 
@@ -153,10 +156,10 @@ def _measure(cells: Sequence[Cell], served: Workload, plan: Plan, tell: Callable
     runnable = [cell for cell in cells if cell.reason is None]
     baseline = next(cell for cell in runnable if (cell.model, cell.body) == BASELINE)
 
-    def take(kind: Pass) -> None:
+    def take(kind: Pass, before: int = 0) -> None:
         order.shuffle(runnable)
         for place, cell in enumerate(runnable):
-            tell(clock.step(cell.name, place / len(runnable)))
+            tell(clock.step(cell.name, before + place / len(runnable)))
             cell.sample(served, kind, plan)
 
     while True:
@@ -168,8 +171,8 @@ def _measure(cells: Sequence[Cell], served: Workload, plan: Plan, tell: Callable
         if clock.is_over() or (plan.rounds is None and all(cell.is_settled(baseline) for cell in runnable)):
             break
     turns = clock.turn
-    for kind in plan.passes:
-        take(kind)
+    for before, kind in enumerate(plan.passes):
+        take(kind, before)
     tell(Step(turns, turns, None, 0.0, 1.0))
     return turns
 
@@ -203,7 +206,7 @@ class _Clock:
         return budget_s
 
     def step(self, cell: str, part: float) -> Step:
-        """The step at this part of a round."""
+        """The step at this part of a round, or of the passes after the last one."""
         spent = time.monotonic() - self.began
         turns = self.turn + part
         if self.plan.rounds is None:
@@ -240,8 +243,8 @@ class Cell:
     runs: list[Run] = field(default_factory=list)
     error: str | None = None
     origin_busy: float | None = None
-    closeup: Closeup | None = None
-    closeup_error: str | None = None
+    asides: dict[Pass, Run] = field(default_factory=dict)
+    aside_errors: dict[Pass, str] = field(default_factory=dict)
     differences: dict[int, Difference] = field(default_factory=dict)
 
     @property
@@ -282,13 +285,13 @@ class Cell:
             after = origin.load().cpu_s if origin else 0.0
         except (sample.SampleError, OSError) as error:
             words = " ".join(str(error).split())
-            if kind == "closeup":  # what was timed stands
-                self.closeup_error = words
-            else:
+            if kind == "timed":
                 self.error = words
+            else:  # what was timed stands
+                self.aside_errors[kind] = words
             return
-        if kind == "closeup":
-            self.closeup = run.closeup
+        if kind != "timed":
+            self.asides[kind] = run
             return
         if origin:
             # Nobody else asks the origin anything, so all its work since then fell into this run's wall time.
@@ -311,8 +314,10 @@ class Cell:
             origin_busy=self.origin_busy,
             wall_interval=stats.interval(walls),
             interval=stats.interval(ratios),
-            closeup=self.closeup,
-            closeup_error=self.closeup_error,
+            closeup=self.asides["closeup"].closeup if "closeup" in self.asides else None,
+            closeup_error=self.aside_errors.get("closeup"),
+            pulse=self.asides["pulse"].pulse if "pulse" in self.asides else None,
+            pulse_error=self.aside_errors.get("pulse"),
             measured=stats.verdict(walls, [run.wall_s for run in baseline]),
         )
 

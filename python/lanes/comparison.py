@@ -10,7 +10,7 @@ from lanes import explain, measure, models, stats
 from lanes.laws import Judgement
 from lanes.measure import Split
 from lanes.stats import Interval, Verdict
-from lanes.types import Closeup, InFlight, Outcome, Run, Span, Workload
+from lanes.types import Closeup, InFlight, Outcome, Pulse, Run, Span, Workload
 
 BASELINE = ("serial", "python")
 """The model and the body that all others are compared with."""
@@ -37,6 +37,7 @@ class Row:
     origin_busy: the share of a run's wall time for which the embedded origin computed, at its worst; None without one.
     wall_interval, interval: 95 % intervals of the median wall seconds, and of the median ratio.
     closeup: what a run of its own showed that could not be timed as well; closeup_error: why it showed nothing.
+    pulse: how late something was that tried to beat beside another one; pulse_error: why that is not known.
     judgements: of the laws that apply. measured: the verdict on the ratios, whatever the laws say of them.
     """
 
@@ -54,6 +55,8 @@ class Row:
     interval: Interval | None = None
     closeup: Closeup | None = None
     closeup_error: str | None = None
+    pulse: Pulse | None = None
+    pulse_error: str | None = None
     judgements: tuple[Judgement, ...] = ()
     measured: Verdict | None = None
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from importlib import import_module
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from lanes import _core, limits, models
 from lanes.measure import Meter
@@ -23,8 +23,12 @@ from lanes.units import short, whole
 from lanes.value import check_items, check_outcomes
 from lanes.work import Work
 
-Pass: TypeAlias = Literal["timed", "bare", "closeup"]
-"""What is measured beside outcomes and spans: counters, which do not disturb; nothing; what disturbs the run."""
+if TYPE_CHECKING:
+    from lanes.pulse import Beat
+
+Pass: TypeAlias = Literal["timed", "bare", "closeup", "pulse"]
+"""What is measured beside outcomes and spans: counters, which do not disturb; nothing; memory, pickling and lag, which
+disturb the run; how late something beside it comes, which does as well."""
 
 
 def run(
@@ -145,8 +149,18 @@ def execute(
     """Run a workload that is served already; nothing is checked any more. From a seed, `random` begins in the processes
     that the model starts; in this one it is left to the caller. Through a gate the tasks come with time."""
     meter = Meter(workers, counting=kind != "bare", strangers=column.start_method == "forkserver")
+    beat = _beat(kind)
     with sharing(workload, column, body, workers) as shared:
-        work = Work(shared, body or "released", meter.ledger, kind == "closeup", column.name, seed, gate)
+        work = Work(
+            shared,
+            body or "released",
+            meter.ledger,
+            pickling=kind == "closeup",
+            model=column.name,
+            seed=seed,
+            gate=gate,
+            beside=beat.on_loop if beat else None,
+        )
         if column.start_method:
             check_items(workload.name, work.tasks)
         _warm_up(work, column)
@@ -156,11 +170,20 @@ def execute(
                 from lanes import closeup  # only where it is wanted
 
                 seen = watching.enter_context(closeup.of(column, meter.ledger))
-            with meter:
+            with meter, beat.beside(column) if beat else nullcontext():
                 finished = column.run(work, workers)
         if gate is not None:
             finished = gate.complete(finished)
-        return account(work, column, body, workers, finished, meter, seen[0] if seen else None)
+        run = account(work, column, body, workers, finished, meter, seen[0] if seen else None)
+        return replace(run, pulse=beat.taken()) if beat else run
+
+
+def _beat(kind: Pass) -> Beat | None:
+    if kind != "pulse":
+        return None
+    from lanes.pulse import Beat  # only where it is wanted
+
+    return Beat()
 
 
 def account(

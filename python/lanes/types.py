@@ -150,6 +150,25 @@ class Closeup:
     max_loop_lag_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How late something was that tried to beat every `period_s` beside a model at work, in a run of its own.
+
+    where:  what tried to: "loop", a coroutine on the model's loop, or "thread", a Python thread of the calling process.
+    beats:  that were due while the model worked, on a fixed schedule; missed: those that came no sooner than the next
+            was due.
+    p50_s, p99_s, max_s: seconds of lateness against that schedule; None where no beat was due.
+    """
+
+    where: str
+    period_s: float
+    beats: int
+    missed: int
+    p50_s: float | None
+    p99_s: float | None
+    max_s: float | None
+
+
 class InFlight(NamedTuple):
     """How many tasks were begun and not finished: on average over the work, and at most.
 
@@ -170,8 +189,8 @@ class Run:
 
     began_ns and ended_ns enclose the model's whole run, start-up and shutdown of its workers included; cpu_s is the
     CPU time (user and system, seconds) of this process and its children over that time. start_method says how worker
-    processes were started, None where a model starts none. counters is None for a run that recorded spans only, and
-    closeup for every run that was timed.
+    processes were started, None where a model starts none. counters is None for a run that recorded spans only; closeup
+    and pulse are there only for the passes that are about them, which are never timed.
 
     model:      as it was typed, what stands in brackets included; variant: that alone, None without.
     switching:  who decides when one worker gives way to another.
@@ -195,6 +214,7 @@ class Run:
     switching: str = ""
     processors: str = ""
     figures: Mapping[str, float | None] = field(default_factory=dict)
+    pulse: Pulse | None = None
 
     @property
     def wall_s(self) -> float:

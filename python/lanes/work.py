@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 
 from lanes import _core, identity, names
@@ -26,8 +26,8 @@ class Work:
     note what they pickle as well, which disturbs them. A worker that is just being spawned is handed the ledger and
     what the workload shares; no other pickle can have them. `model` is the name of the model that runs it, as in a
     table; `area` is what C bodies share, if anything. From the `seed`, if there is one, `random` begins anew in every
-    worker process. With a `gate` the tasks come with time, each of them in turn for as many as will
-    come.
+    worker process. With a `gate` the tasks come with time, each of them in turn for as many as will come. `beside` is
+    what goes on on a model's loop around the work, in the process that runs the model.
     """
 
     workload: Workload
@@ -37,6 +37,7 @@ class Work:
     model: str = ""
     seed: int | None = None
     gate: Gate | None = field(default=None, repr=False, compare=False)
+    beside: Callable[[], AbstractAsyncContextManager[None]] | None = field(default=None, repr=False, compare=False)
     tasks: tuple[Task, ...] = field(init=False, repr=False)
     inputs: tuple[_core.TaskInput, ...] = field(init=False, repr=False)
     warm_up: _core.TaskInput | None = field(init=False, repr=False)

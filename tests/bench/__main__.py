@@ -16,6 +16,7 @@ import bridge
 import dispatch
 import engine
 import figures
+import pulse
 import report
 import scaling
 import truth
@@ -25,7 +26,7 @@ from rich.console import Console
 from lanes import machine
 from lanes.report.json import check_writable
 
-FIGURES = (*dispatch.FIGURES, *bridge.FIGURES, *scaling.FIGURES, *engine.FIGURES, *truth.FIGURES)
+FIGURES = (*dispatch.FIGURES, *bridge.FIGURES, *scaling.FIGURES, *engine.FIGURES, *pulse.FIGURES, *truth.FIGURES)
 
 OUTPUT = BUILD / "bench.json"
 

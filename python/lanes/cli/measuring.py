@@ -120,7 +120,7 @@ def _read_urls(path: Path) -> list[str]:
 
 
 def _measure(workload: Workload, options: argparse.Namespace, measure: Callable[..., Result]) -> Result:
-    passed = ("models", "bodies", "workers", "rounds", "budget", "deadline", "seed")
+    passed = ("models", "bodies", "workers", "rounds", "budget", "deadline", "seed", "pulse")
     choices = {key: value for key, value in vars(options).items() if key in passed}
     begun = False
     with display_of(workload.name, "quiet" not in options) as show:

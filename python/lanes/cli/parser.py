@@ -27,6 +27,7 @@ _EXAMPLES = {
         "lanes compare --models native,asyncio --rounds 5",
         "lanes compare download --latency 20ms --workers 8",
         "lanes compare compute --json results.json",
+        "lanes compare compute --models asyncio,asyncio-threads,asyncio-processes --pulse",
         function.EXAMPLES[0],
     ),
     "sweep": (
@@ -172,6 +173,8 @@ def _add_common_options(parser: _Parser, command: str) -> None:
     if command == "compare":
         words = "a third table: switches, hand-overs of the GIL, memory, pickling, lag"
         group.add_argument("--details", action="store_true", help=words)
+        words = "how late something beside the work comes that tries to beat every 5 ms: the price the rest pays"
+        group.add_argument("--pulse", action="store_true", help=words)
     group.add_argument("--quiet", action="store_true", help="neither progress nor table: only what went wrong")
 
 

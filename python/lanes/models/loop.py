@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from lanes import names
 from lanes.types import Done
 from lanes.work import Work
+
+T = TypeVar("T")
 
 name = "asyncio"
 family = "python"
@@ -23,8 +26,19 @@ variants = LOOPS
 
 
 def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
+    return run_on_loop(_run(work, workers), work, variant)
+
+
+def run_on_loop(main: Coroutine[Any, Any, T], work: Work, variant: str | None = None) -> T:
+    """Run this on a loop of its own, which then ends; and beside it there what the work is to have beside it."""
     with asyncio.Runner(loop_factory=loop_factory(variant)) as runner:
-        return runner.run(_run(work, workers))
+        return runner.run(main if work.beside is None else _accompanied(main, work))
+
+
+async def _accompanied(main: Coroutine[Any, Any, T], work: Work) -> T:
+    assert work.beside is not None
+    async with work.beside():
+        return await main
 
 
 def loop_factory(variant: str | None) -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from itertools import starmap
 
 from lanes.flight import fly
-from lanes.models.loop import LOOPS, loop_factory
+from lanes.models.loop import LOOPS, run_on_loop
 from lanes.models.loop import lacks as lacks  # the same here
 from lanes.types import Done
 from lanes.work import Work, done
@@ -24,6 +23,5 @@ variants = {"uvloop": LOOPS["uvloop"]}
 
 
 def run(work: Work, workers: int, variant: str | None = None) -> Iterator[Done]:
-    with asyncio.Runner(loop_factory=loop_factory(variant)) as runner:
-        records = runner.run(fly(name, work, workers))
+    records = run_on_loop(fly(name, work, workers), work, variant)
     return starmap(done, enumerate(records))

@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 
 from lanes import children
 from lanes.models.futures_processes import executor
+from lanes.models.loop import run_on_loop
 from lanes.types import Done
 from lanes.work import Work, do_task
 
@@ -24,7 +25,7 @@ variants = children.START_METHODS
 def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
     # Outside of the loop, so that nothing waits in it for the processes to begin or to end.
     with executor(work, workers, variant) as pool:
-        return asyncio.run(_run(work, pool))
+        return run_on_loop(_run(work, pool), work)
 
 
 async def _run(work: Work, pool: Executor) -> list[Done]:

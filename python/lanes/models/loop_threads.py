@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from lanes.models.loop import LOOPS, loop_factory
+from lanes.models.loop import LOOPS, run_on_loop
 from lanes.models.loop import lacks as lacks  # the same here
 from lanes.types import Done
 from lanes.work import Work, do_task, start_thread
@@ -22,8 +22,7 @@ variants = LOOPS
 
 
 def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
-    with asyncio.Runner(loop_factory=loop_factory(variant)) as runner:
-        return runner.run(_run(work, workers))
+    return run_on_loop(_run(work, workers), work, variant)
 
 
 async def _run(work: Work, workers: int) -> list[Done]:

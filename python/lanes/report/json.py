@@ -43,6 +43,9 @@ A row:
     memory                   peak_pss_bytes of the process and its children, peak_rss_bytes of each; a run of its own
     pickle                   bytes and seconds, in a run of its own; null where nothing is pickled
     loop_lag                 sum_s and max_s that callbacks stood ready, in a run of its own; null without a loop
+    pulse                    in a run of its own, how late something came that tried to beat every period_s beside the
+                             work: where ("loop" or "thread"), beats that were due, missed, the ones that came no sooner
+                             than the next was due, p50_s, p99_s and max_s; null without --pulse
     why                      where the time of the typical run went, in one sentence
     start_method             how worker processes were started; null where there were none
     agrees                   whether all outcomes are the baseline's (serial, python); null when it did not run
@@ -74,7 +77,7 @@ from typing import Any, TypeAlias
 
 from lanes.comparison import Comparison, Difference, Row
 from lanes.sweep import Curve, Fit, Sweep
-from lanes.types import Closeup, Measuring, Outcome, Run, Span, Usage
+from lanes.types import Closeup, Measuring, Outcome, Pulse, Run, Span, Usage
 
 SCHEMA = 1
 
@@ -257,6 +260,7 @@ def _row(row: Row, why: str | None, units: Mapping[str, str]) -> dict[str, objec
         "workers_used": [_usage(usage, run) for usage in _usages(row)] if run else [],
         "figures": _figures(row, units),
         **_closeup(row),
+        "pulse": _pulse(row.pulse),
         "why": why,
         "start_method": row.start_method,
         "agrees": row.agrees,
@@ -340,6 +344,20 @@ def _closeup(row: Row) -> dict[str, object]:
         "memory": {"peak_pss_bytes": seen.peak_pss_bytes, "peak_rss_bytes": list(seen.peak_rss_bytes)},
         "pickle": None if seen.pickle_s is None else {"bytes": seen.pickled_bytes, "seconds": seen.pickle_s},
         "loop_lag": None if seen.loop_lag_s is None else {"sum_s": seen.loop_lag_s, "max_s": seen.max_loop_lag_s},
+    }
+
+
+def _pulse(pulse: Pulse | None) -> dict[str, object] | None:
+    if pulse is None:
+        return None
+    return {
+        "where": pulse.where,
+        "period_s": pulse.period_s,
+        "beats": pulse.beats,
+        "missed": pulse.missed,
+        "p50_s": pulse.p50_s,
+        "p99_s": pulse.p99_s,
+        "max_s": pulse.max_s,
     }
 
 

@@ -77,6 +77,10 @@ def show(comparison: Comparison, console: Console, details: bool = False) -> Non
         console.print(_USED, style="dim", soft_wrap=not console.is_terminal)
         print_table(_used(comparison), console)
         console.print()
+    if any(row.pulse for row in comparison):
+        console.print("the pulse beside the work, a beat every 5 ms: how late it came, ms", style="dim")
+        print_table(_pulses(comparison), console)
+        console.print()
     for note in _notes(comparison):
         # In a pipe a note stays one line, for whoever searches it.
         console.print(note, soft_wrap=not console.is_terminal)
@@ -305,6 +309,26 @@ def in_flight(many: InFlight) -> str:
     return f"{many.mean:.1f}/{many.max}"
 
 
+def _pulses(comparison: Comparison) -> Table:
+    """How late something beside each row's work was; a beat is missed that comes no sooner than the next is due."""
+    table = bare_table()
+    for name in ("model", "body", "pulse"):
+        table.add_column(name, no_wrap=True)
+    for name in ("beats", "missed", "p50", "p99", "max"):
+        table.add_column(name, no_wrap=True, justify="right")
+    for row, ends_family in _by_family(comparison.rows):
+        if (pulse := row.pulse) is None:
+            continue
+        late = (pulse.p50_s, pulse.p99_s, pulse.max_s)
+        table.add_row(
+            *(row.model, row.body or "", f"on the {pulse.where}" if pulse.where == "loop" else f"a {pulse.where}"),
+            *(f"{pulse.beats:,}", f"{pulse.missed:,}"),
+            *("-" if each is None else f"{each * 1000:,.{1 if each < 0.1 else 0}f}" for each in late),
+            end_section=ends_family,
+        )
+    return table
+
+
 def _by_family(rows: Sequence[Row]) -> Iterator[tuple[Row, bool]]:
     """The rows, each with whether the next is of another family."""
     for row, following in zip(rows, [*rows[1:], None], strict=True):
@@ -369,8 +393,9 @@ def _notes(comparison: Comparison) -> Iterator[Text]:
     for line in broken_laws(comparison):
         yield Text(line, "yellow")
     for row in comparison:
-        if row.closeup_error is not None:
-            yield Text(f"{row.name}: no close-up: {row.closeup_error}", "yellow")
+        for what, error in (("close-up", row.closeup_error), ("pulse", row.pulse_error)):
+            if error is not None:
+                yield Text(f"{row.name}: no {what}: {error}", "yellow")
     if strays := [f"{row.outliers} of {row.name}" for row in comparison if row.outliers]:
         yield Text(f"Outliers among the ratios, which count like all others: {listed(strays)}.", "dim")
     for line in reasons(comparison):
