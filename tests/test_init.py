@@ -23,9 +23,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_functions_are_not_hidden_by_the_modules_of_the_same_name() -> None:
-    names = "lanes.run, lanes.compare, lanes.doctor"
-    code = f"import lanes.cli, {names}; print(*map(callable, ({names})))"
-    assert python(code) == "True True True"
+    names = "lanes.run, lanes.compare, lanes.doctor, lanes.claims"
+    code = f"import lanes.cli, lanes.claims.waiting, {names}; print(*map(callable, ({names})))"
+    assert python(code) == "True True True True"
 
 
 def test_import_is_light() -> None:

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 # Not lazily: modules of these names would take the place of the functions when they are imported later.
+from lanes.claims import Claim, Figure, Trial, Trials, claims
 from lanes.compare import Step, compare
 from lanes.comparison import Comparison, Difference, Distance, Row
 from lanes.doctor import Finding
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Claim",
     "Comparison",
     "Curve",
     "Difference",
     "Distance",
+    "Figure",
     "Finding",
     "Fit",
     "Identity",
@@ -49,7 +52,10 @@ __all__ = [
     "Step",
     "Sweep",
     "Task",
+    "Trial",
+    "Trials",
     "__version__",
+    "claims",
     "compare",
     "compute",
     "current",

@@ -115,6 +115,11 @@ def _seconds(duration: str | float, name: str) -> float:
     return seconds
 
 
+def seed_of(seed: int | None) -> int:
+    """The seed that was given, or one by chance."""
+    return random.SystemRandom().getrandbits(32) if seed is None else whole(seed, "seed", 0, _LARGEST_SEED)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How many rounds, or for how long, and whether for a verdict a little longer; how long a sample may take; which
@@ -145,7 +150,7 @@ class Plan:
             budget is None,
             sample.DEADLINE_S if deadline is None else _seconds(deadline, "deadline"),
             passes,
-            random.SystemRandom().getrandbits(32) if seed is None else whole(seed, "seed", 0, _LARGEST_SEED),
+            seed_of(seed),
         )
 
 

@@ -10,6 +10,7 @@ from typing import NoReturn, TypeAlias
 
 import lanes
 from lanes import models
+from lanes.cli.claims import run_claims
 from lanes.cli.commands import serve_origin, show_doctor, show_models, show_report, show_workloads
 from lanes.cli.measuring import BY_DEFAULT, run_compare, run_sweep
 from lanes.cli.rows import input_of, modules, option_of, row_of
@@ -34,6 +35,11 @@ _EXAMPLES = {
         "lanes sweep compute --workers 1,2,4,8",
         "lanes sweep download --latency 20ms --models python --budget 90s",
         "lanes sweep mypkg.mymod:function --items items.json",
+    ),
+    "claims": (
+        "lanes claims",
+        "lanes claims threads-compute 9",
+        "lanes claims --markdown claims.md --json claims.json",
     ),
     "doctor": ("lanes doctor", "lanes doctor --json machine.json"),
     "report": ("lanes report before.json after.json",),
@@ -90,6 +96,7 @@ def make_parser() -> _Parser:
     _add_measuring(commands, "compare", about, run_compare)
     about = "the same over worker counts: how each model scales, how many workers are best, from when it pays off"
     _add_measuring(commands, "sweep", about, run_sweep)
+    _add_claims(commands)
     _add_doctor(commands)
     _add_report(commands)
     about = "the models: who decides to switch, how many processors, which bodies"
@@ -127,6 +134,19 @@ def _add_measuring(
             else:
                 row.add_argument(option, metavar=metavar, type=_number if metavar == "N" else str, help=words)
         _add_common_options(row, command)
+
+
+def _add_claims(commands: Subparsers) -> None:
+    about = "what is said about concurrency in Python, each claim measured and judged on this machine, in some minutes"
+    parser = _add(commands, "claims", about, _EXAMPLES["claims"], run_claims)
+    parser.add_argument(
+        "claim", metavar="NAME", nargs="*", help="only these, names or numbers, with the evidence; all if left out"
+    )
+    parser.add_argument("--list", action="store_true", help="the claims and their names; nothing is measured")
+    parser.add_argument("--json", metavar="FILE", help="write the evidence here; - is standard output")
+    parser.add_argument("--markdown", metavar="FILE", help="write a table for a page here; - is standard output")
+    parser.add_argument("--seed", metavar="N", type=_number, help="of all that is left to chance")
+    parser.add_argument("--quiet", action="store_true", help="neither progress nor list")
 
 
 def _add_doctor(commands: Subparsers) -> None:

@@ -58,10 +58,11 @@ def make_console(stderr: bool = False, least_width: int = 0) -> Console:
 
 
 @contextmanager
-def display_of(title: str, wanted: bool) -> Iterator[Callable[[Step], None]]:
-    """A bar on standard error while it runs, gone when it is done; none where that is no terminal."""
+def bar_of(title: str, wanted: bool) -> Iterator[Callable[[str, float, str], None]]:
+    """A bar on standard error while it runs, gone when it is done; none where that is no terminal. It is told what is
+    under way, the share that is done, and what else there is to say."""
     if not wanted or not sys.stderr.isatty():
-        yield lambda step: None
+        yield lambda what, share, state: None
         return
     from rich.progress import BarColumn, Progress, TextColumn
 
@@ -70,11 +71,17 @@ def display_of(title: str, wanted: bool) -> Iterator[Callable[[Step], None]]:
     with Progress(*columns, console=make_console(stderr=True), transient=True, auto_refresh=False) as display:
         bar = display.add_task(title, total=1.0, state="")
 
-        def show(step: Step) -> None:
-            what = f"{title}: {step.cell or 'done'}"
-            display.update(bar, description=f"{what:<40}", completed=step.share, state=state_of(step), refresh=True)
+        def show(what: str, share: float, state: str) -> None:
+            display.update(bar, description=f"{f'{title}: {what}':<40}", completed=share, state=state, refresh=True)
 
         yield show
+
+
+@contextmanager
+def display_of(title: str, wanted: bool) -> Iterator[Callable[[Step], None]]:
+    """Such a bar for the steps of a comparison."""
+    with bar_of(title, wanted) as show:
+        yield lambda step: show(step.cell or "done", step.share, state_of(step))
 
 
 def state_of(step: Step) -> str:

@@ -1,0 +1,210 @@
+"""Claims that were put to the test, as people read them, as Markdown, and as JSON, version 1:
+
+schema      1
+machine     the facts on which the verdicts hang, as in a comparison
+seed        of the order of all samples
+took_s      seconds for all
+claims      number, name, sentence; rule (its lines), hinges (what may turn the verdict elsewhere), note
+            verdict   word ("holds", "does not hold", "depends", "cannot tell") and why; null where an experiment failed
+            error     why it failed, in one line, or null
+            here      what was measured, in short
+            measured  the measurements that the figures come from, in words
+            figures   name, unit ("x", "s", "B", "%" where 1 is all, ""), samples (one a round), median, ci95 and void,
+                      the law that was broken, or null; null stands for a length of time that has no end
+            took_s    seconds for this one; what an earlier one has measured costs nothing more
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import textwrap
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lanes.claims import Claim, Figure, Trial, Trials, Word
+from lanes.claims.claim import quantity
+from lanes.report.json import SCHEMA
+from lanes.report.table import as_text, bare_table, count, print_table
+
+_WIDEST = 100
+"""Longer lines are hard to read, however wide the terminal is."""
+
+_MARGIN = 17
+"""The number and the longest verdict, with their blanks."""
+
+_STYLES: Mapping[Word, str] = {"holds": "green", "does not hold": "red", "depends": "cyan", "cannot tell": "yellow"}
+
+
+def text(trials: Trials, width: int = 80) -> str:
+    """The list as plain text."""
+    return as_text(lambda console: show(trials, console), width)
+
+
+def show(trials: Trials, console: Console) -> None:
+    """Print every claim, what was measured here and the verdict; and on what machine that is so."""
+    width = min(console.width, _WIDEST)
+    for trial in trials:
+        verdict = _word(trial)
+        head = Text(f"{trial.claim.number:>2} ")
+        head.append(f"{verdict.plain:<{_MARGIN - 3}}", verdict.style).append(trial.name, "dim")
+        console.print(head)
+        for line in _wrapped(trial.claim.sentence, width):
+            console.print(Text(line, "bold"))
+        for line in _wrapped(f"here: {trial.here}", width) if trial.here else ():
+            console.print(line)
+        for line in _wrapped(_why(trial), width):
+            console.print(Text(line, verdict.style))
+    console.print()
+    console.print(_sum(trials), soft_wrap=not console.is_terminal)
+    for line in textwrap.wrap(_machine(trials), width):
+        console.print(Text(line, "dim"))
+
+
+def show_evidence(trials: Trials, console: Console) -> None:
+    """Print of every claim the rule, what was measured, and where each figure lies."""
+    width = min(console.width, _WIDEST)
+    for trial in trials:
+        claim, verdict = trial.claim, _word(trial)
+        console.print(Text.assemble((f"{claim.number} {claim.name}", "bold"), ": ", verdict))
+        for words in filter(None, (claim.sentence, _why(trial), claim.note)):
+            console.print("\n".join(textwrap.wrap(words, width)))
+        console.print()
+        for line in claim.rule:
+            console.print(textwrap.fill(line, width, subsequent_indent=" " * (len(line) - len(line.lstrip()))))
+        console.print()
+        for measured in trial.measured:
+            console.print("\n".join(textwrap.wrap(f"measured: {measured}", width, subsequent_indent=" " * 10)))
+        if trial.figures:
+            print_table(_figures(trial), console)
+        for law in dict.fromkeys(figure.void for figure in trial.figures if figure.void):
+            console.print(Text(f"void: {law}", "yellow"), soft_wrap=not console.is_terminal)
+        if claim.hinges:
+            console.print(Text(f"Elsewhere the verdict may turn on {' and '.join(claim.hinges)}.", "dim"))
+        console.print()
+    for line in textwrap.wrap(_machine(trials), width):
+        console.print(Text(line, "dim"))
+
+
+def markdown(trials: Trials) -> str:
+    """A table for a page, and below it on what machine that is so."""
+    lines = ["| | claim | measured here | verdict |", "|---|---|---|---|"]
+    for trial in trials:
+        verdict = " ".join(filter(None, (f"*{_word(trial).plain}*", _why(trial))))
+        cells = (str(trial.claim.number), trial.claim.sentence, trial.here, verdict)
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join((*lines, "", _machine(trials), ""))
+
+
+def document(trials: Trials) -> dict[str, object]:
+    """What JSON can hold of it."""
+    return {
+        "schema": SCHEMA,
+        "machine": dict(trials.machine),
+        "seed": trials.seed,
+        "took_s": trials.seconds,
+        "claims": [_trial(trial) for trial in trials],
+    }
+
+
+def json_text(trials: Trials) -> str:
+    return json.dumps(document(trials), indent=1, allow_nan=False) + "\n"
+
+
+def show_list(claims: tuple[Claim, ...], console: Console) -> None:
+    """Print the names and sentences, untried."""
+    widest = max(len(claim.name) for claim in claims)
+    for claim in claims:
+        console.print(f"{claim.number:>2} {claim.name:<{widest}} {claim.sentence}", soft_wrap=True)
+
+
+def _trial(trial: Trial) -> dict[str, object]:
+    claim, verdict = trial.claim, trial.verdict
+    return {
+        "number": claim.number,
+        "name": claim.name,
+        "sentence": claim.sentence,
+        "rule": list(claim.rule),
+        "hinges": list(claim.hinges),
+        "note": claim.note,
+        "verdict": verdict and {"word": verdict.word, "why": verdict.why},
+        "error": trial.error,
+        "here": trial.here,
+        "measured": list(trial.measured),
+        "figures": [_figure(figure) for figure in trial.figures],
+        "took_s": trial.seconds,
+    }
+
+
+def _figure(figure: Figure) -> dict[str, object]:
+    sure = figure.interval
+    return {
+        "name": figure.name,
+        "unit": figure.unit,
+        "samples": [_finite(sample) for sample in figure.samples],
+        "median": _finite(figure.median),
+        "ci95": sure and [_finite(sure.low), _finite(sure.high)],
+        "void": figure.void or None,
+    }
+
+
+def _finite(number: float | None) -> float | None:
+    return None if number is None or math.isinf(number) else number
+
+
+def _figures(trial: Trial) -> Table:
+    """The table of the figures, and what each rule says of its own."""
+    table = bare_table()
+    table.add_column("figure", no_wrap=True)
+    for name in ("median", "95 %", "rounds"):
+        table.add_column(name, no_wrap=True, justify="right")
+    table.add_column("rule", no_wrap=True)
+    figures = {figure.name: figure for figure in trial.figures}
+    bounds = {rule.figure: rule for rule in trial.claim.rules}
+    for figure in trial.figures:
+        rule, middle = bounds.get(figure.name), figure.median
+        table.add_row(
+            figure.name,
+            "-" if middle is None else quantity(middle, figure.unit),
+            figure.spread or "-",
+            str(len(figure.samples)),
+            "" if rule is None else f"{rule.bound}: {_MET[rule.met(figures)]}",
+        )
+    return table
+
+
+_MET = {True: "met", False: "broken", None: "cannot tell"}
+
+
+def _word(trial: Trial) -> Text:
+    if trial.verdict is None:
+        return Text("failed", "bold red")
+    return Text(trial.verdict.word, _STYLES[trial.verdict.word])
+
+
+def _why(trial: Trial) -> str:
+    return trial.error or (trial.verdict.why if trial.verdict else "")
+
+
+def _wrapped(words: str, width: int) -> Iterator[str]:
+    blank = " " * _MARGIN
+    yield from textwrap.wrap(words, width, initial_indent=blank, subsequent_indent=blank)
+
+
+def _sum(trials: Trials) -> Text:
+    """How many of each verdict."""
+    words = [_word(trial).plain for trial in trials]
+    return Text(", ".join(f"{words.count(word)} {word}" for word in (*_STYLES, "failed") if word in words), "bold")
+
+
+def _machine(trials: Trials) -> str:
+    facts = trials.machine
+    gil = "with its GIL" if facts["gil"] else "without a GIL"
+    processors = count(facts["processors_usable"], "processor")
+    return (
+        f"So it is with Python {facts['python']} {gil} and {processors}: {count(len(trials), 'claim')} in"
+        f" {trials.seconds:.0f} s, seed {trials.seed}. Another interpreter or another machine may say otherwise."
+    )
