@@ -212,6 +212,18 @@ void lanes_batch_settle(struct lanes_batch *batch, int worker)
             atomic_store(&batch->tasks[n].owner, worker + 1);
 }
 
+size_t lanes_batch_under_way(const struct lanes_batch *batch, size_t from)
+{
+    for (; from < batch->n_tasks; from++) {
+        const struct lanes_task *task = &batch->tasks[from];
+
+        if (atomic_load(&task->owner) != 0 && task->span.started != 0 &&
+            task->span.finished == 0)
+            break;
+    }
+    return from;
+}
+
 void lanes_batch_stop(struct lanes_batch *batch, int why)
 {
     const uint64_t one = 1;

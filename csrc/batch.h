@@ -77,6 +77,10 @@ void lanes_batch_tell_finish(const struct lanes_batch *batch,
  * its own from here on. */
 void lanes_batch_settle(struct lanes_batch *batch, int worker);
 
+/* The first task at or after `from` that was begun and is not finished, n_tasks
+ * when there is none: a look from outside, at what may change meanwhile. */
+size_t lanes_batch_under_way(const struct lanes_batch *batch, size_t from);
+
 /* End the run early for the reason given (a negative errno); the first reason
  * stands. Callable from every worker. */
 void lanes_batch_stop(struct lanes_batch *batch, int why);

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "lockwait.h"
+#include "syscalls.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -88,16 +89,19 @@ const struct lanes_model *lanes_model_find(struct lanes_state *state,
 
 static int run_model(const struct lanes_model *model, struct lanes_batch *batch)
 {
+    struct lanes_under_way under_way;
     PyThreadState *saved;
     int rc;
 
     if (lanes_native_enter(model->forks) < 0)
         return -EBUSY;
+    lanes_under_way_enter(&under_way, model, batch);
     batch->keep_going = lanes_python_attach_and_ask;
     batch->ctx = &saved;
     saved = PyEval_SaveThread();
     rc = lanes_model_run(model, batch);
     PyEval_RestoreThread(saved);
+    lanes_under_way_leave(&under_way);
     lanes_native_leave(model->forks);
     return rc;
 }
@@ -155,6 +159,12 @@ static PyObject *can_begin(PyObject *module, PyObject *args)
                : PyBool_FromLong(lanes_model_can_begin(model, workload));
 }
 
+static PyObject *under_way(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return lanes_under_way_list();
+}
+
 /* ---- the rest of the module ---- */
 
 static PyObject *here(PyObject *module, PyObject *unused)
@@ -201,6 +211,18 @@ static PyObject *gil_wait_cost(PyObject *module, PyObject *unused)
     return PyLong_FromLongLong(lanes_lockwait_cost());
 }
 
+static PyObject *system_call(PyObject *module, PyObject *number)
+{
+    long wanted = PyLong_AsLong(number);
+    const char *name;
+
+    (void)module;
+    if (wanted == -1 && PyErr_Occurred())
+        return NULL;
+    name = lanes_syscall_name(wanted);
+    return name != NULL ? PyUnicode_FromString(name) : Py_NewRef(Py_None);
+}
+
 static PyObject *rest(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
@@ -234,6 +256,11 @@ static PyMethodDef methods[] = {
     {"can_begin", can_begin, METH_VARARGS,
      "can_begin(model, workload, /)\n--\n\n"
      "Whether a run of this workload on this model can be begun."},
+    {"under_way", under_way, METH_NOARGS,
+     "under_way()\n--\n\nThe tasks of native runs of this process that were "
+     "begun and have not been finished."},
+    {"system_call", system_call, METH_O,
+     "system_call(number, /)\n--\n\nThe name of a system call that may wait."},
     {"here", here, METH_NOARGS,
      "here()\n--\n\nProcess, thread, processor, time and CPU time."},
     {"load", load, METH_O,

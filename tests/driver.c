@@ -12,6 +12,7 @@
 #include "lockwait.h"
 #include "loop.h"
 #include "model.h"
+#include "syscalls.h"
 #include "worker.h"
 #include "workload.h"
 
@@ -29,6 +30,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -1072,6 +1074,33 @@ static void check_arrivals(bool stepped)
     check_producer();
 }
 
+/* Begun, and not finished: neither before nor after, nor one that is only
+ * claimed. */
+static void check_under_way(void)
+{
+    struct lanes_batch batch;
+    struct lanes_worker worker;
+    struct lanes_task *task;
+    size_t from = 0;
+
+    open_batch(&batch, &lanes_model_serial, &lanes_workload_wait, 1);
+    lanes_worker_init(&worker, &batch, 0, true);
+    lanes_batch_claim(&batch, 0, &from);
+    task = lanes_batch_claim(&batch, 0, &from);
+    CHECK(lanes_batch_under_way(&batch, 0) == N_TASKS, "only claimed");
+    lanes_worker_begin(&worker, task);
+    CHECK(lanes_batch_under_way(&batch, 0) == 1, "the second");
+    CHECK(lanes_batch_under_way(&batch, 1) == 1, "the second, from there");
+    CHECK(lanes_batch_under_way(&batch, 2) == N_TASKS, "no other");
+    lanes_task_succeed(task, 0, NULL);
+    lanes_worker_end(&worker, task);
+    CHECK(lanes_batch_under_way(&batch, 0) == N_TASKS, "finished");
+    lanes_batch_close(&batch);
+    CHECK(strcmp(lanes_syscall_name(SYS_futex), "futex") == 0, "a name");
+    CHECK(lanes_syscall_name(SYS_getpid) == NULL, "that never waits");
+    CHECK(lanes_syscall_name(-1) == NULL, "none at all");
+}
+
 int main(void)
 {
     int port;
@@ -1085,6 +1114,7 @@ int main(void)
     check_lock_wait();
     check_area();
     check_ledger();
+    check_under_way();
     for (int stepped = 0; stepped < 2; stepped++) {
         check_grid(stepped);
         check_silence(port, stepped);

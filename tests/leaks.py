@@ -327,6 +327,20 @@ def watches() -> None:
         _core.rest()
 
 
+def looked_at(model: str) -> None:
+    """A run whose tasks are looked at while they are under way."""
+    with _core.begin(model, "wait", [("", 3600 * SECOND)] * 3, 2) as flight:
+        flight.step()
+        _core.under_way()
+    assert _core.under_way() == []
+
+
+def names_system_calls() -> None:
+    _core.system_call(-1)
+    refused(_core.system_call, "futex")
+    refused(_core.system_call, 2**64)
+
+
 def spin(ns: int) -> None:
     until = time.monotonic_ns() + ns
     while time.monotonic_ns() < until:
@@ -389,6 +403,8 @@ def cases(urls: Urls) -> dict[str, Case]:
         "an area, refusing": Case({"Area.__new__", "Area.attach"}, area_refuses),
         "arrivals": Case({f"Arrivals.{name}" for name in ARRIVALS}, takes_part),
         "arrivals, refusing": Case({"Arrivals.__new__", "Arrivals.attach", "Arrivals.admit", "run"}, arrivals_refuse),
+        **{f"{model}, looked at": Case({"under_way"}, partial(looked_at, model)) for model in FLYING},
+        "system calls, named": Case({"system_call"}, names_system_calls),
         "the GIL, watched": Case({"watch_gil", "gil_handovers", "gil_wait_cost", "rest"}, watches),
     }
 

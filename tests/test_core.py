@@ -59,7 +59,7 @@ def gets(origin: Origin, count: int) -> Tasks:
 
 
 def test_the_stub_and_the_module_agree(tmp_path: Path) -> None:
-    aliases = r"lanes\._core\.(TaskInput|Record|Moment|Entry|Arrival)"  # for annotations only
+    aliases = r"lanes\._core\.(TaskInput|Record|Moment|Entry|Arrival|UnderWay)"  # for annotations only
     (tmp_path / "allowed").write_text(aliases + "\n" + r"(lanes\._core\.Area\.__buffer__)?")  # seen from 3.12 on
     checked = subprocess.run(
         [sys.executable, "-m", "mypy.stubtest", "lanes._core", "--allowlist", str(tmp_path / "allowed")],
@@ -620,6 +620,7 @@ def test_the_functions_that_take_nothing_take_nothing() -> None:
     nothing = (
         _core.here,
         _core.rest,
+        _core.under_way,
         _core.die_with_parent,
         _core.gil_handovers,
         _core.gil_wait_cost,
@@ -829,6 +830,63 @@ def test_a_killed_worker_takes_one_arrival_with_it() -> None:
     assert statuses.count("killed") <= 1  # it may have been between two tasks
     assert statuses.count("ok") == 10 - statuses.count("killed")
     assert coming.progress()[2:4] == (10, 10)
+
+
+# ---- what is under way
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of 3.12 and later: beside threads
+@pytest.mark.parametrize("model", ["native-pthreads", "native-fork", "native-epoll"])
+def test_what_is_under_way_is_known_while_it_is(model: str) -> None:
+    began = time.monotonic_ns()
+    with _core.begin(model, "wait", [("", 0), LONG, LONG, LONG], 2) as flight:
+        # native-epoll works when it is stepped only.
+        until(lambda: flight.step() or [each[1] for each in _core.under_way()] == [1, 2])
+        seen = _core.under_way()
+        assert {each[0] for each in seen} == {model}
+        assert {each[2] for each in seen} == {0, 1}
+        places = {(each[3], each[4]) for each in seen}
+        me = os.getpid()
+        if model == "native-fork":
+            assert {process for process, _ in places} == children(me)
+        else:
+            assert {process for process, _ in places} == {me}
+            assert (places == {(me, threading.get_native_id())}) is (model == "native-epoll")
+        assert all(began <= each[5] <= time.monotonic_ns() for each in seen)
+        # In a child nothing is: its copy of the run has no workers.
+        assert in_a_child(_core.under_way) == "[]"
+    assert _core.under_way() == []
+
+
+def test_a_signal_handler_may_look_at_what_is_under_way() -> None:
+    seen: list[list[_core.UnderWay]] = []
+
+    def look(*_: object) -> None:
+        seen.append(_core.under_way())
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, look)
+    try:
+        for model in _core.MODELS:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(KeyboardInterrupt):
+                _core.run(model, "wait", [LONG] * 3, 2)
+            assert [each[:3] for each in seen.pop()] == [(model, n, n) for n in range(1 if "serial" in model else 2)]
+            assert _core.under_way() == []
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_system_calls_that_wait_have_names() -> None:
+    with open("/proc/self/syscall") as file:
+        reading = int(file.read().split()[0])
+    assert _core.system_call(reading) == "read"
+    assert _core.system_call(-1) is None
+    assert _core.system_call(10**6) is None
+    with pytest.raises(TypeError):
+        _core.system_call("read")  # type: ignore[arg-type]
+    with pytest.raises(OverflowError):
+        _core.system_call(2**64)
 
 
 # ---- what workers use

@@ -94,6 +94,25 @@ void lanes_native_leave(bool forks);
 /* Children that somebody else forks start anew. To be called once. */
 void lanes_native_watch_forks(void);
 
+/* A run of this process that can be looked at from enter to leave; whoever runs
+ * it keeps this for as long. */
+struct lanes_under_way {
+    const struct lanes_model *model; /* borrowed */
+    const struct lanes_batch *batch; /* borrowed */
+    struct lanes_under_way *next;    /* borrowed */
+};
+
+void lanes_under_way_enter(struct lanes_under_way *run,
+                           const struct lanes_model *model,
+                           const struct lanes_batch *batch);
+void lanes_under_way_leave(struct lanes_under_way *run);
+
+/* In a forked child no run of its parent's is under way. */
+void lanes_under_way_forget(void);
+
+/* A list with a tuple for each task that is under way in these runs. */
+PyObject *lanes_under_way_list(void);
+
 /* Time waits for this interpreter's GIL from now on; returns whether that can
  * be done, and then must be ended as often. How often its GIL has gone from one
  * thread to another, -1 where that is not known. */

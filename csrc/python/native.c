@@ -46,6 +46,7 @@ void lanes_native_leave(bool forks)
 static void forget_native_work(void)
 {
     atomic_store(&native_work, 0);
+    lanes_under_way_forget();
 }
 
 void lanes_native_watch_forks(void)

@@ -243,6 +243,19 @@ def can_begin(model: str, workload: str, /) -> bool:
     ImportError when the library of the workload is missing.
     """
 
+UnderWay: TypeAlias = tuple[str, int, int, int, int, int]
+"""model, index of the task, worker, process id, thread id, started."""
+
+def under_way() -> list[UnderWay]:
+    """The tasks of native runs of this process, forked workers included, that were begun and have not been finished.
+
+    A look from outside, for a signal handler or another thread: a task may finish while it is looked at.
+    """
+
+def system_call(number: int, /) -> str | None:
+    """The name of a system call in which threads wait; None for any other. Raises OverflowError for what is no number
+    of one."""
+
 def here() -> Moment:
     """Who and when: the calling thread's ids, processor and clocks, in one call."""
 
