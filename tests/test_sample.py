@@ -100,7 +100,7 @@ def test_a_sample_that_hangs_is_killed_at_its_deadline_and_so_are_its_workers(
     monkeypatch.setenv(MARK, mark)
     before = os.listdir("/proc/self/fd")
     began = time.monotonic()
-    with pytest.raises(sample.SampleError, match=r"^the process .* did not end within its deadline of 1 s$"):
+    with pytest.raises(sample.SampleError, match=r"^no answer within its deadline of 1 s: "):
         sample.take(trick(HANGS[how]), model, "python", 2, deadline_s=1.0)
     assert time.monotonic() - began >= 1.0
     assert marked(mark, patience_s=10) == []
@@ -118,7 +118,7 @@ def test_a_native_sample_that_hangs_is_killed_and_so_are_its_workers(monkeypatch
 def test_the_close_up_has_the_same_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     mark = uuid.uuid4().hex
     monkeypatch.setenv(MARK, mark)
-    with pytest.raises(sample.SampleError, match="did not end within its deadline of 1 s"):
+    with pytest.raises(sample.SampleError, match="no answer within its deadline of 1 s: "):
         sample.take(lanes.wait(tasks=2, duration=1000), "multiprocessing", "python", 2, "closeup", 1.0)
     assert marked(mark, patience_s=10) == []
 

@@ -27,6 +27,7 @@ from lanes.units import parse_duration, short, whole
 
 if TYPE_CHECKING:
     from lanes.origin import Origin
+    from lanes.stall import Stall
 
 BUDGET_S = 60.0
 _STRETCH = 2.0
@@ -247,6 +248,7 @@ class Cell:
     reason: str | None
     runs: list[Run] = field(default_factory=list)
     error: str | None = None
+    stall: Stall | None = None
     origin_busy: float | None = None
     asides: dict[Pass, Run] = field(default_factory=dict)
     aside_errors: dict[Pass, str] = field(default_factory=dict)
@@ -290,6 +292,7 @@ class Cell:
             after = origin.load().cpu_s if origin else 0.0
         except (sample.SampleError, OSError) as error:
             words = " ".join(str(error).split())
+            self.stall = getattr(error, "stall", None)
             if kind == "timed":
                 self.error = words
             else:  # what was timed stands
@@ -315,6 +318,7 @@ class Cell:
             ratios=ratios,
             differences=tuple(self.differences[index] for index in sorted(self.differences)),
             error=self.error,
+            stall=self.stall,
             reason=self.reason,
             origin_busy=self.origin_busy,
             wall_interval=stats.interval(walls),

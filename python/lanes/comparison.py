@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lanes import explain, measure, models, stats
 from lanes.laws import Judgement
 from lanes.measure import Split
 from lanes.stats import Interval, Verdict
 from lanes.types import Closeup, InFlight, Outcome, Pulse, Run, Span, Workload
+
+if TYPE_CHECKING:
+    from lanes.stall import Stall
 
 BASELINE = ("serial", "python")
 """The model and the body that all others are compared with."""
@@ -33,6 +36,7 @@ class Row:
 
     model: as it was typed, what stands in brackets included.
     reason: why the cell makes no sense; error: why its runs ended early. Both are None where all is well.
+    stall: where every worker stood when the deadline came; None where none came.
     ratios: the baseline's wall time over this row's, round by round.
     origin_busy: the share of a run's wall time for which the embedded origin computed, at its worst; None without one.
     wall_interval, interval: 95 % intervals of the median wall seconds, and of the median ratio.
@@ -49,6 +53,7 @@ class Row:
     ratios: tuple[float, ...] = ()
     differences: tuple[Difference, ...] = ()
     error: str | None = None
+    stall: Stall | None = None
     reason: str | None = None
     origin_busy: float | None = None
     wall_interval: Interval | None = None

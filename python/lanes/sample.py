@@ -17,12 +17,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, TypeAlias
 
-from lanes import _core, fork, models, names
+from lanes import _core, fork, models, names, session, stacks
 from lanes.run import Pass, execute
 from lanes.source import Gate
 from lanes.types import Closeup, Run, Workload
@@ -30,6 +30,7 @@ from lanes.value import UnpicklableError
 
 if TYPE_CHECKING:
     from lanes.closeup import MemoryWatch
+    from lanes.stall import Stall
 
 _SEED = random.SystemRandom().getrandbits(32)
 """Of all samples of this process that are given none, so that a set has the same order, and the same pickle, in all."""
@@ -40,7 +41,8 @@ DEADLINE_S = 120.0
 
 class Job(NamedTuple):
     """What to run; `random` begins from the seed, and threads switch as the caller's do. With files of a gate, which
-    the process has inherited, tasks come with time."""
+    the process has inherited, tasks come with time. In the directory, if there is one, multiprocessing has its
+    sockets."""
 
     workload: Workload
     model: str
@@ -50,6 +52,7 @@ class Job(NamedTuple):
     seed: int | None
     switch_interval_s: float
     gate: tuple[int, int, int | None, bool] | None = None
+    directory: str | None = None
 
 
 Answer: TypeAlias = Run | tuple[str, str] | None
@@ -65,7 +68,10 @@ class Watch(Protocol):
 
 
 class SampleError(RuntimeError):
-    """The fresh process brought no run; the text says why, in one line."""
+    """The fresh process brought no run; the text says why, in one line. stall: where its workers stood when its
+    deadline came, None for all other reasons."""
+
+    stall: Stall | None = None
 
 
 def take(
@@ -90,19 +96,22 @@ def take(
     memory = _memory_watch() if kind == "closeup" else None
     watch = watch or memory
     files = None if gate is None else gate.files
-    job = Job(workload, model, body, workers, kind, seed, sys.getswitchinterval(), files)
-    with _memory_file("job") as file, _memory_file("answer") as answer:
+    with _memory_file("job") as file, _memory_file("answer") as answer, _directory(model) as directory:
+        job = Job(workload, model, body, workers, kind, seed, sys.getswitchinterval(), files, directory)
         forked = forked or not _written(job, file)
         # Ctrl-C may not come between the start of the process and the `try` that ends it.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            status = _finish(_fork(job, answer) if forked else _start(file, answer, job), mask, deadline_s, watch)
+            process = _fork(job, answer) if forked else _start(file, answer, job)
+            status = _finish(process, mask, deadline_s, watch, job)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         answer.seek(0)
         text = answer.read()
-    if status is None:
-        raise SampleError(f"the process of this sample did not end within its deadline of {deadline_s:g} s")
+    if not isinstance(status, int):
+        error = SampleError(f"no answer within its deadline of {deadline_s:g} s: {status.where}")
+        error.stall = status
+        raise error
     if status or not text:
         from lanes.children import ending  # it brings multiprocessing along
 
@@ -140,6 +149,18 @@ def _memory_file(name: str) -> BinaryIO:
     return open(os.memfd_create(f"lanes-{name}"), "w+b")
 
 
+@contextmanager
+def _directory(model: str) -> Iterator[str | None]:
+    """Where a fork server has its socket. It would make a directory itself, and a sample that is killed leave it."""
+    if models.parted(model)[1] != "forkserver":
+        yield None
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="lanes-", ignore_cleanup_errors=True) as directory:
+        yield directory
+
+
 def _start(file: BinaryIO, answer: BinaryIO, job: Job) -> subprocess.Popen[bytes]:
     """Start a Python that runs `main`, with the flags and the module path of this one."""
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # multiprocessing's way
@@ -163,29 +184,49 @@ def _fork(job: Job, answer: BinaryIO) -> fork.Fork:
 
 
 def _finish(
-    process: subprocess.Popen[bytes] | fork.Fork, mask: set[int], deadline_s: float, watch: Watch | None
-) -> int | None:
+    process: subprocess.Popen[bytes] | fork.Fork,
+    mask: set[int],
+    deadline_s: float,
+    watch: Watch | None,
+    job: Job,
+) -> int | Stall:
     """Wait for the child's end, then kill what it may have left behind. Its status, where a negative one is the signal
-    that killed it; None when it had to be killed at its deadline.
+    that killed it; when it had to be killed at its deadline, where it stood.
 
     WNOWAIT leaves the child unreaped, so that its process group cannot be anybody else's when it is killed. Where
     SIGCHLD is ignored, or somebody reaps whatever ends, the status is lost, and the group must be left alone.
     """
-    ours = in_time = True
+    ours, ended = True, False
+    stood: Stall | None = None
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        in_time = _wait(process.pid, time.monotonic() + deadline_s, watch)
-        if in_time:
+        if _wait(process.pid, time.monotonic() + deadline_s, watch):
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            ended = True
+        else:
+            stood = _look(process.pid, deadline_s, job.workload)
     except ChildProcessError:
         ours = False
     finally:
         if ours:
+            if not ended or _has_helpers(job.model):
+                session.end(process.pid)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.kill()  # a fork that has just begun leads no group yet
         process.wait()
-    return process.returncode if in_time else None
+    return process.returncode if stood is None else stood
+
+
+def _has_helpers(model: str) -> bool:
+    """Whether multiprocessing has processes beside the workers, which have something to tidy up."""
+    return models.parted(model)[1] in ("spawn", "forkserver")
+
+
+def _look(pid: int, deadline_s: float, workload: Workload) -> Stall:
+    from lanes import stall  # only where it is wanted
+
+    return stall.look(pid, deadline_s, workload.tasks)
 
 
 def _wait(pid: int, until: float, watch: Watch | None) -> bool:
@@ -222,6 +263,7 @@ def _answer(parent: int, answer: int, load: Callable[[], Job]) -> None:
     _core.die_with_parent()
     if os.getppid() != parent:  # it died before the kernel knew
         return
+    stacks.install()
     result = _perform(load)
     with open(answer, "wb") as file:
         pickle.dump(result, file)
@@ -239,6 +281,12 @@ def _perform(load: Callable[[], Job]) -> Answer:
         return None
     try:
         sys.setswitchinterval(job.switch_interval_s)
+        # At the deadline the trackers of multiprocessing's resources clean up, which is no news to anybody.
+        sys.warnoptions.append("ignore:resource_tracker:UserWarning")
+        if job.directory is not None:
+            from multiprocessing import process  # which the model needs in any case
+
+            process.current_process()._config["tempdir"] = job.directory  # type: ignore[attr-defined]
         if job.seed is not None:
             random.seed(job.seed)
         names.call(job.model)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 
-from lanes import _core, identity, names
+from lanes import _core, identity, names, stacks
 from lanes.identity import CURRENT
 from lanes.source import Coming, Full, Gate, Source
 from lanes.types import Done, Outcome, Sharing, Span, Task, Workload
@@ -54,7 +54,7 @@ class Work:
         object.__setattr__(self, "area", self.workload.area if isinstance(self.workload, Sharing) else None)
 
     def __reduce__(self) -> tuple[object, ...]:
-        parts = self.ledger, self.pickling, self.model, self.seed, self.gate
+        parts = self.ledger, self.pickling, self.model, self.seed, self.gate, stacks.installed()
         return _arrived, (self.workload, self.body, *parts)
 
     @property
@@ -151,7 +151,11 @@ def _arrived(
     model: str,
     seed: int | None,
     gate: Gate | None,
+    answers: bool,
 ) -> Work:
+    """In a new worker process. One of a sample answers, as the sample does, when it is asked where it stands."""
+    if answers and not stacks.installed():
+        stacks.install()
     if ledger is not None and pickling:
         from lanes.closeup import count_pickling  # a forked process has been watched since before
 

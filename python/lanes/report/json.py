@@ -52,6 +52,7 @@ A row:
     differences              task, text, round, expected and got: status, value (whole numbers, or a function's result
                              in words), error, detail
     error                    why its runs ended early, in one line, or null
+    stall                    where every worker stood when the deadline came, see below; null where none came
     reason                   why the cell makes no sense, or null; such a row has no samples
     origin_busy              share of a run's wall for which the embedded origin computed, at its worst, or null
     spans                    of the typical run, the one with the median wall, in the order of the tasks
@@ -59,6 +60,17 @@ A row:
 A sweep has rows for every number of workers and, under "sweep", these workers and curves: model, body, workers and
 speedup (the medians); amdahl and usl, each with single, contention, coherence, r_squared and peak_workers, or null;
 best_workers; pays_off_s, the length of a serial task above which the model is faster, null where never_pays_off.
+
+A stall: deadline_s and processes, each with process_id, parent_id, name, state, source (who said where its threads
+stood: "process" itself, its "faulthandler", where it did not come to say so, or only the "kernel") and
+
+    threads                  name, thread_id; frames, the innermost last: function, file, line, code; waits_for, if that
+                             is certain; state, system_call and waits_in, as the kernel saw the thread
+    coroutines               the asyncio tasks of its loops: name, waits_for and frames, the chain of what it awaits
+    native                   the native tasks: name (the model), worker, thread_id, state, system_call, waits_in
+
+of which each says with at_work, task, text and for_s whether it did a task of lanes, which, and for how long. Where
+faulthandler was the source, threads with frames have no thread_id, but for the main one, and stand beside the kernel's.
 
 A span: task, worker, thread_id, process_id, cpu, and in seconds since the start of its run claimed_s, started_s,
 finished_s; cpu_s is the CPU time of its worker's thread. Several comparisons written at once are
@@ -76,6 +88,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from lanes.comparison import Comparison, Difference, Row
+from lanes.report import stall
 from lanes.sweep import Curve, Fit, Sweep
 from lanes.types import Closeup, Measuring, Outcome, Pulse, Run, Span, Usage
 
@@ -266,6 +279,7 @@ def _row(row: Row, why: str | None, units: Mapping[str, str]) -> dict[str, objec
         "agrees": row.agrees,
         "differences": [_difference(difference) for difference in row.differences],
         "error": row.error,
+        "stall": row.stall and stall.document(row.stall),
         "reason": row.reason,
         "origin_busy": row.origin_busy,
         "spans": [_span(task, span, run) for task, span in enumerate(row.spans)] if run else [],

@@ -19,6 +19,7 @@ from lanes.comparison import Comparison, Difference, Row, label
 from lanes.explain import LEAST_S
 from lanes.laws import LAWS
 from lanes.measure import Split
+from lanes.report import stall
 from lanes.stats import FEWEST, Interval, Verdict
 from lanes.types import BODIES, Closeup, InFlight, Measuring, Model, Outcome, Run
 from lanes.units import format_duration, format_rate, format_size
@@ -117,6 +118,7 @@ def problems(comparison: Comparison) -> Iterator[str]:
     for row in comparison:
         if row.error is not None:
             yield f"{row.name}: {row.error}"
+            yield from (f"  {line}" for line in (stall.lines(row.stall) if row.stall else ()))
         elif row.differences:
             many = len({difference.task for difference in row.differences})
             against = "its own first round" if row.name == baseline else baseline
