@@ -149,6 +149,7 @@ def test_a_row_has_the_fields_of_version_1() -> None:
             }
         ],
         "error": None,
+        "stall": None,
         "reason": None,
         "origin_busy": 0.25,
     }
