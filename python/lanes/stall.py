@@ -294,11 +294,12 @@ class _Look:
         return _seen(self._doing(Stand(model, worker=worker), task, started_ns), kernel.get(thread))
 
     def _doing(self, stand: Stand, task: int | None, started_ns: int | None, at_work: bool = True) -> Stand:
-        """The same with the task that it does, if it does one."""
-        if task is None or not 0 <= task < len(self.tasks):
+        """The same with the task that it does, if it does one. There may be more than those, which are taken in turn."""
+        if task is None:
             return stand
+        text = self.tasks[task % len(self.tasks)].text
         for_s = None if started_ns is None else max(0.0, (self.now - started_ns) / 1e9)
-        return replace(stand, task=task, text=self.tasks[task].text, for_s=for_s, at_work=at_work)
+        return replace(stand, task=task, text=text, for_s=for_s, at_work=at_work)
 
 
 def _seen(stand: Stand, thread: session.Task | None) -> Stand:
