@@ -294,7 +294,7 @@ class _Look:
         return _seen(self._doing(Stand(model, worker=worker), task, started_ns), kernel.get(thread))
 
     def _doing(self, stand: Stand, task: int | None, started_ns: int | None, at_work: bool = True) -> Stand:
-        """The same with the task that it does, if it does one. There may be more than those, which are taken in turn."""
+        """The same with the task that it does, if any. There may be more than those, which are taken in turn."""
         if task is None:
             return stand
         text = self.tasks[task % len(self.tasks)].text
