@@ -64,6 +64,10 @@ LANES = (sys.executable, "-m", "lanes")
         ("claims --markdown nowhere/at.md", "there is no directory"),
         ("claims --markdown - --json -", "both want standard output"),
         ("sweep wait --seed soon", "seed must be a whole number from 0 to .*, not 'soon'"),
+        ("compare wait --log=", "--log needs the name of a file"),
+        ("compare wait --log /no/such/file", "cannot write /no/such/file: No such file or directory"),
+        ("compare wait --log /dev/null", "cannot write /dev/null: a log must be a regular file"),
+        ("sweep wait --pulse", "unrecognized arguments: --pulse"),
         ("compare compute --task-size -1", "task size must be a whole number from 1 to .*, not -1"),
         ("compare wait --duration soon", "number of seconds, or one followed by ns, us, ms, s or min"),
         ("compare download --size 1parsec", "number of bytes"),
@@ -226,6 +230,8 @@ def test_options_may_stand_before_the_workload_and_reach_the_comparison(monkeypa
     assert choices == {"models": "native", "rounds": 2, "workers": 5}
     assert cli.main(["compare", "wait", "--budget", "90s", "--deadline", "5s"]) == 0
     assert seen[1][1] == {"budget": "90s", "deadline": "5s"}
+    assert cli.main(["compare", "wait", "--seed", "0", "--pulse"]) == 0
+    assert seen[2][1] == {"seed": 0, "pulse": True}
 
 
 def test_without_a_workload_downloads_and_compute_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,6 +286,26 @@ def test_json_goes_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert cli.main([*QUICK, "--json", str(tmp_path / "out"), "--quiet"]) == 0
     assert json.loads((tmp_path / "out").read_text())["rounds"] == 1
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_log_begins_anew_with_each_command_that_was_found_good(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("old\n")
+    refused([*QUICK, "--log", str(log), "--deadline", "never"])
+    assert log.read_text() == "old\n"
+    for _ in range(2):
+        assert cli.main([*QUICK, "--log", str(log), "--quiet", "--pulse", "--seed", "7"]) == 0
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+        assert sorted(event["model"] for event in events) == ["native-epoll"] * 8 + ["serial"] * 8
+
+
+def test_all_workloads_of_a_command_share_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "BY_DEFAULT", ("wait", "compute"))
+    log = tmp_path / "log"
+    few = ("--tasks", "2", "--models", "native-serial", "--bodies", "python", "--rounds", "1", "--quiet")
+    assert cli.main(["compare", *few, "--log", str(log)]) == 0
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [event["workload"] for event in events] == ["wait"] * 16 + ["compute"] * 16
 
 
 def test_json_goes_to_a_pipe_that_has_a_path() -> None:

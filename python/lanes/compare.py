@@ -16,6 +16,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanes import interpreter, laws, machine, processors, sample, stats
@@ -66,6 +67,7 @@ def compare(
     deadline: str | float | None = None,
     closeup: bool = True,
     pulse: bool = False,
+    log: str | os.PathLike[str] | None = None,
     progress: Callable[[Step], None] | None = None,
     seed: int | None = None,
 ) -> Comparison:
@@ -83,15 +85,19 @@ def compare(
     deadline: of one sample, "120s" when left out; one that takes longer is killed, and its row has an error.
     closeup:  whether a sample of each row follows that is not timed, for memory, pickling and the lag of loops.
     pulse:    whether one more follows, for how late something beside the work comes that tries to beat every 5 ms.
+    log:      a file to which the events of one more run of each row are appended, one JSON object a line: see
+              lanes/events.py.
     progress: called with a Step before every sample and once at the end.
     seed:     of all that is left to chance: the order of the samples; what `random` draws in them, which all begin
               alike; and the order of sets there, unless PYTHONHASHSEED is set. The result has the one that was used.
 
-    Raises ValueError for what does not exist or is more than the limits of this machine allow.
+    Raises ValueError for what does not exist or is more than the limits of this machine allow; OSError for a log that
+    nobody can write.
     """
     workload = as_workload(workload, items)
-    wanted: dict[Pass, bool] = {"closeup": closeup, "pulse": pulse}
-    plan = Plan.made(rounds, budget, deadline, tuple(kind for kind in wanted if wanted[kind]), seed)
+    wanted: dict[Pass, bool] = {"closeup": closeup, "pulse": pulse, "log": log is not None}
+    passes = tuple(kind for kind in wanted if wanted[kind])
+    plan = Plan.made(rounds, budget, deadline, passes, seed, None if log is None else Path(log))
     return measured(cells_of(workload, models, bodies, workers), workload, plan, progress)
 
 
@@ -124,7 +130,7 @@ def seed_of(seed: int | None) -> int:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How many rounds, or for how long, and whether for a verdict a little longer; how long a sample may take; which
-    passes follow that are not timed; and the seed of all that is left to chance."""
+    passes follow that are not timed; the seed of all that is left to chance; and the log of events."""
 
     rounds: int | None
     budget_s: float | None
@@ -132,6 +138,7 @@ class Plan:
     deadline_s: float
     passes: tuple[Pass, ...]
     seed: int
+    log: Path | None
 
     @classmethod
     def made(
@@ -141,8 +148,13 @@ class Plan:
         deadline: str | float | None,
         passes: tuple[Pass, ...] = (),
         seed: int | None = None,
+        log: Path | None = None,
     ) -> Plan:
         """The plan of a user's choices, which are described in `compare`."""
+        if log is not None:
+            from lanes import events  # only where they are wanted
+
+            events.begin(log)
         if rounds is not None and budget is not None:
             raise ValueError("give rounds or a budget, not both: rounds says how many, a budget how long")
         return cls(
@@ -152,6 +164,7 @@ class Plan:
             sample.DEADLINE_S if deadline is None else _seconds(deadline, "deadline"),
             passes,
             seed_of(seed),
+            log and log.absolute(),
         )
 
 
@@ -288,7 +301,7 @@ class Cell:
         origin: Origin | None = getattr(served, "origin", None)
         try:
             before = origin.load().cpu_s if origin else 0.0
-            run = sample.take(served, self.model, self.body, self.workers, kind, plan.deadline_s, seed=plan.seed)
+            run = self._taken(served, kind, plan)
             after = origin.load().cpu_s if origin else 0.0
         except (sample.SampleError, OSError) as error:
             words = " ".join(str(error).split())
@@ -306,6 +319,15 @@ class Cell:
             self.origin_busy = max((after - before) / run.wall_s, self.origin_busy or 0.0)
             run = _without_origin(run, after - before)
         self.runs.append(run)
+
+    def _taken(self, served: Workload, kind: Pass, plan: Plan) -> Run:
+        cell = served, self.model, self.body, self.workers
+        if kind != "log" or plan.log is None:
+            return sample.take(*cell, kind, plan.deadline_s, seed=plan.seed)
+        from lanes import events
+
+        with events.ended(plan.log):
+            return sample.take(*cell, kind, plan.deadline_s, seed=plan.seed, log=plan.log)
 
     def row(self, baseline: Sequence[Run]) -> Row:
         ratios, walls = self._ratios(baseline), [run.wall_s for run in self.runs]
@@ -327,6 +349,7 @@ class Cell:
             closeup_error=self.aside_errors.get("closeup"),
             pulse=self.asides["pulse"].pulse if "pulse" in self.asides else None,
             pulse_error=self.aside_errors.get("pulse"),
+            log_error=self.aside_errors.get("log"),
             measured=stats.verdict(walls, [run.wall_s for run in baseline]),
         )
 

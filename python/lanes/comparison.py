@@ -42,6 +42,7 @@ class Row:
     wall_interval, interval: 95 % intervals of the median wall seconds, and of the median ratio.
     closeup: what a run of its own showed that could not be timed as well; closeup_error: why it showed nothing.
     pulse: how late something was that tried to beat beside another one; pulse_error: why that is not known.
+    log_error: why the run whose events were written to a log came to no good end.
     judgements: of the laws that apply. measured: the verdict on the ratios, whatever the laws say of them.
     """
 
@@ -62,6 +63,7 @@ class Row:
     closeup_error: str | None = None
     pulse: Pulse | None = None
     pulse_error: str | None = None
+    log_error: str | None = None
     judgements: tuple[Judgement, ...] = ()
     measured: Verdict | None = None
 

@@ -24,11 +24,14 @@ from lanes.value import check_items, check_outcomes
 from lanes.work import Work
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lanes.events import EventLog
     from lanes.pulse import Beat
 
-Pass: TypeAlias = Literal["timed", "bare", "closeup", "pulse"]
+Pass: TypeAlias = Literal["timed", "bare", "closeup", "pulse", "log"]
 """What is measured beside outcomes and spans: counters, which do not disturb; nothing; memory, pickling and lag, which
-disturb the run; how late something beside it comes, which does as well."""
+disturb the run; how late something beside it comes, which does as well; and every event, which is written to a log."""
 
 
 def run(
@@ -145,12 +148,14 @@ def execute(
     kind: Pass = "timed",
     seed: int | None = None,
     gate: Gate | None = None,
+    log: Path | None = None,
 ) -> Run:
     """Run a workload that is served already; nothing is checked any more. From a seed, `random` begins in the processes
-    that the model starts; in this one it is left to the caller. Through a gate the tasks come with time."""
+    that the model starts; in this one it is left to the caller. Through a gate the tasks come with time. Every
+    event is appended to the log, if there is one; it is not for runs that are timed."""
     meter = Meter(workers, counting=kind != "bare", strangers=column.start_method == "forkserver")
     beat = _beat(kind)
-    with sharing(workload, column, body, workers) as shared:
+    with sharing(workload, column, body, workers) as shared, _events(log, workload.name) as events:
         work = Work(
             shared,
             body or "released",
@@ -160,6 +165,7 @@ def execute(
             seed=seed,
             gate=gate,
             beside=beat.on_loop if beat else None,
+            log=events,
         )
         if column.start_method:
             check_items(workload.name, work.tasks)
@@ -170,12 +176,25 @@ def execute(
                 from lanes import closeup  # only where it is wanted
 
                 seen = watching.enter_context(closeup.of(column, meter.ledger))
+            if events is not None:
+                events.arrive(column.name, body, work.tasks)
             with meter, beat.beside(column) if beat else nullcontext():
                 finished = column.run(work, workers)
+        if events is not None and column.family == "native":
+            finished = list(finished)
+            events.replay(column.name, finished)
         if gate is not None:
             finished = gate.complete(finished)
         run = account(work, column, body, workers, finished, meter, seen[0] if seen else None)
         return replace(run, pulse=beat.taken()) if beat else run
+
+
+def _events(log: Path | None, workload: str) -> AbstractContextManager[EventLog | None]:
+    if log is None:
+        return nullcontext()
+    from lanes.events import EventLog  # only where it is wanted
+
+    return EventLog.opened(log, workload)
 
 
 def _beat(kind: Pass) -> Beat | None:

@@ -29,6 +29,8 @@ from lanes.types import Closeup, Run, Workload
 from lanes.value import UnpicklableError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lanes.closeup import MemoryWatch
     from lanes.stall import Stall
 
@@ -53,6 +55,7 @@ class Job(NamedTuple):
     switch_interval_s: float
     gate: tuple[int, int, int | None, bool] | None = None
     directory: str | None = None
+    log: Path | None = None
 
 
 Answer: TypeAlias = Run | tuple[str, str] | None
@@ -85,19 +88,20 @@ def take(
     seed: int | None = None,
     gate: Gate | None = None,
     watch: Watch | None = None,
+    log: Path | None = None,
 ) -> Run:
     """Run a served workload once in a fresh process. Whatever ends this call, nothing of that process is left.
 
     That process is a new interpreter or, where the workload cannot be handed to one, a fork of this one. All that is
     left to chance there comes from the seed, if there is one: what `random` draws, and in a new interpreter, unless the
     environment says otherwise, the order of sets. Through a gate its tasks come with time. A watch looks at it from
-    outside, again and again.
+    outside, again and again. Every event is appended to the log, if there is one.
     """
     memory = _memory_watch() if kind == "closeup" else None
     watch = watch or memory
     files = None if gate is None else gate.files
     with _memory_file("job") as file, _memory_file("answer") as answer, _directory(model) as directory:
-        job = Job(workload, model, body, workers, kind, seed, sys.getswitchinterval(), files, directory)
+        job = Job(workload, model, body, workers, kind, seed, sys.getswitchinterval(), files, directory, log)
         forked = forked or not _written(job, file)
         # Ctrl-C may not come between the start of the process and the `try` that ends it.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -119,7 +123,7 @@ def take(
         raise SampleError(f"the process of this sample {how}")
     result: Answer = pickle.loads(text)
     if result is None:
-        return take(workload, model, body, workers, kind, deadline_s, forked=True, seed=seed, gate=gate, watch=watch)
+        return take(workload, model, body, workers, kind, deadline_s, True, seed, gate, watch, log)
     if not isinstance(result, Run):
         raise SampleError(": ".join(filter(None, result)))
     if memory is None:
@@ -291,7 +295,8 @@ def _perform(load: Callable[[], Job]) -> Answer:
             random.seed(job.seed)
         names.call(job.model)
         gate = None if job.gate is None else Gate.at(*job.gate)
-        return execute(job.workload, models.load(job.model), job.body, job.workers, job.kind, job.seed, gate)
+        column = models.load(job.model)
+        return execute(job.workload, column, job.body, job.workers, job.kind, job.seed, gate, job.log)
     except UnpicklableError as error:
         return "", str(error)
     except BaseException as error:

@@ -10,11 +10,15 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from lanes import _core, identity, names, stacks
 from lanes.identity import CURRENT
 from lanes.source import Coming, Full, Gate, Source
 from lanes.types import Done, Outcome, Sharing, Span, Task, Workload
+
+if TYPE_CHECKING:
+    from lanes.events import EventLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,8 @@ class Work:
     what the workload shares; no other pickle can have them. `model` is the name of the model that runs it, as in a
     table; `area` is what C bodies share, if anything. From the `seed`, if there is one, `random` begins anew in every
     worker process. With a `gate` the tasks come with time, each of them in turn for as many as will come. `beside` is
-    what goes on on a model's loop around the work, in the process that runs the model.
+    what goes on on a model's loop around the work, in the process that runs the model. Into the `log`, if there is one,
+    workers write what becomes of each task.
     """
 
     workload: Workload
@@ -38,6 +43,7 @@ class Work:
     seed: int | None = None
     gate: Gate | None = field(default=None, repr=False, compare=False)
     beside: Callable[[], AbstractAsyncContextManager[None]] | None = field(default=None, repr=False, compare=False)
+    log: EventLog | None = field(default=None, repr=False, compare=False)
     tasks: tuple[Task, ...] = field(init=False, repr=False)
     inputs: tuple[_core.TaskInput, ...] = field(init=False, repr=False)
     warm_up: _core.TaskInput | None = field(init=False, repr=False)
@@ -54,7 +60,7 @@ class Work:
         object.__setattr__(self, "area", self.workload.area if isinstance(self.workload, Sharing) else None)
 
     def __reduce__(self) -> tuple[object, ...]:
-        parts = self.ledger, self.pickling, self.model, self.seed, self.gate, stacks.installed()
+        parts = self.ledger, self.pickling, self.model, self.seed, self.gate, self.log, stacks.installed()
         return _arrived, (self.workload, self.body, *parts)
 
     @property
@@ -72,7 +78,7 @@ class Work:
                     self._begin()
                 with self._counted() as look:
                     who = identity.Worker(self.model, self.body, self.place())
-                    yield self.source.attended(lambda task: look(_timed(body, task, who)))
+                    yield self.source.attended(self._logged(who, lambda task: look(_timed(body, task, who))))
         else:
             release = self.body == "released"
             with _core.Worker(self.workload.name, self.area) as worker:
@@ -80,9 +86,15 @@ class Work:
                     worker.run(self.warm_up, release)
                     self._begin()
                 with self._counted() as look:
-                    yield self.source.attended(
-                        lambda task: look(done(task.index, worker.run(self.inputs[task.index], release)))
-                    )
+
+                    def do(task: Task) -> Done:
+                        return look(done(task.index, worker.run(self.inputs[task.index], release)))
+
+                    who = identity.Worker(self.model, self.body, self.place())
+                    yield self.source.attended(self._logged(who, do))
+
+    def _logged(self, who: identity.Worker, do: Callable[[Task], Done]) -> Callable[[Task], Done]:
+        return do if self.log is None else self.log.followed(who, do)
 
     def place(self) -> int:
         """The number of the calling worker, as its name has it."""
@@ -114,13 +126,13 @@ class Work:
     @asynccontextmanager
     async def open_async(self, places: int) -> AsyncIterator[Callable[[Task, int], Awaitable[Done]]]:
         """What the places of a loop call for each task, giving their own index. C bodies block the loop."""
+        workers = [identity.Worker(self.model, self.body, place) for place in range(places)]
         if self.body == "python":
             async with self.workload.open_async() as body:
                 if self.workload.warm_up:
                     await _at_once(body, self.workload.warm_up, min(places, len(self.tasks)))
                     self._begin()
                 with self._counted() as look:
-                    workers = [identity.Worker(self.model, self.body, place) for place in range(places)]
 
                     async def timed(task: Task, place: int) -> Done:
                         before = CURRENT.get()
@@ -132,15 +144,16 @@ class Work:
                         finally:
                             CURRENT.set(before)
 
-                    yield self.source.attended_async(timed)
+                    do = timed if self.log is None else self.log.followed_async(workers, timed)
+                    yield self.source.attended_async(do)
         else:
-            with self.open() as blocking:
+            with (self if self.log is None else replace(self, log=None)).open() as blocking:
 
                 async def inline(task: Task, place: int) -> Done:
                     index, outcome, span = blocking(task)
                     return Done(index, outcome, replace(span, worker=place))
 
-                yield inline
+                yield inline if self.log is None else self.log.followed_async(workers, inline)
 
 
 def _arrived(
@@ -151,6 +164,7 @@ def _arrived(
     model: str,
     seed: int | None,
     gate: Gate | None,
+    log: EventLog | None,
     answers: bool,
 ) -> Work:
     """In a new worker process. One of a sample answers, as the sample does, when it is asked where it stands."""
@@ -160,7 +174,7 @@ def _arrived(
         from lanes.closeup import count_pickling  # a forked process has been watched since before
 
         count_pickling(ledger)
-    return Work(workload, body, ledger, pickling, model, seed, gate)
+    return Work(workload, body, ledger, pickling, model, seed, gate, log=log)
 
 
 def _in_turn(tasks: Sequence[Task], count: int) -> tuple[Task, ...]:

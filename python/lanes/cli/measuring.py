@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from lanes import workloads
+from lanes import events, workloads
 from lanes.cli.rows import modules, row_of
 from lanes.cli.screen import display_of, file_of, json_of, make_console, refuse
 from lanes.compare import Step, compare
@@ -57,12 +57,15 @@ def _perform(
 
     try:
         to_stdout, path = json_of(options)
+        if "log" in options:
+            options.log = file_of("log", options)
+            events.begin(options.log)
         made = [_workload(name, options) for name in names]
     except (ValueError, OSError) as error:
         refuse(error)
     results: list[Result] = []
     for workload in made:
-        results.append(_measure(workload, options, measure))
+        results.append(_measure(workload, options, measure, not results))
         if "quiet" in options:
             for line in table.problems(_comparison(results[-1])):
                 print(line, file=sys.stderr)
@@ -119,14 +122,16 @@ def _read_urls(path: Path) -> list[str]:
     return urls
 
 
-def _measure(workload: Workload, options: argparse.Namespace, measure: Callable[..., Result]) -> Result:
-    passed = ("models", "bodies", "workers", "rounds", "budget", "deadline", "seed", "pulse")
+def _measure(workload: Workload, options: argparse.Namespace, measure: Callable[..., Result], first: bool) -> Result:
+    passed = ("models", "bodies", "workers", "rounds", "budget", "deadline", "seed", "pulse", "log")
     choices = {key: value for key, value in vars(options).items() if key in passed}
     begun = False
     with display_of(workload.name, "quiet" not in options) as show:
 
         def progress(step: Step) -> None:
             nonlocal begun
+            if first and not begun and "log" in options:  # of an earlier command; all workloads of this one share it
+                events.begin(options.log, anew=True)
             begun = True
             show(step)
 

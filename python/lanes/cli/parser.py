@@ -195,6 +195,8 @@ def _add_common_options(parser: _Parser, command: str) -> None:
         group.add_argument("--details", action="store_true", help=words)
         words = "how late something beside the work comes that tries to beat every 5 ms: the price the rest pays"
         group.add_argument("--pulse", action="store_true", help=words)
+        words = "write every event of one more run of each row here, one JSON object a line"
+        group.add_argument("--log", metavar="FILE", help=words)
     group.add_argument("--quiet", action="store_true", help="neither progress nor table: only what went wrong")
 
 

@@ -395,9 +395,10 @@ def _notes(comparison: Comparison) -> Iterator[Text]:
     for line in broken_laws(comparison):
         yield Text(line, "yellow")
     for row in comparison:
-        for what, error in (("close-up", row.closeup_error), ("pulse", row.pulse_error)):
+        errors = {"no close-up": row.closeup_error, "no pulse": row.pulse_error, "its log ends early": row.log_error}
+        for what, error in errors.items():
             if error is not None:
-                yield Text(f"{row.name}: no {what}: {error}", "yellow")
+                yield Text(f"{row.name}: {what}: {error}", "yellow")
     if strays := [f"{row.outliers} of {row.name}" for row in comparison if row.outliers]:
         yield Text(f"Outliers among the ratios, which count like all others: {listed(strays)}.", "dim")
     for line in reasons(comparison):
