@@ -165,7 +165,7 @@ def path_of(path: Path) -> Path:
 
 DEATHS = {
     "killed": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed by SIGKILL"),
-    "hangs": ("import time; time.sleep(1000)", "did not end within its deadline of 1 s"),
+    "hangs": ("import time; time.sleep(1000)", "no answer within its deadline of 1 s"),
 }
 
 
