@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 # Not lazily: modules of these names would take the place of the functions when they are imported later.
+from lanes.anatomy import Anatomy, Look, anatomy
 from lanes.claims import Claim, Figure, Trial, Trials, claims
 from lanes.compare import Step, compare
 from lanes.comparison import Comparison, Difference, Distance, Row
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Anatomy",
     "Claim",
     "Comparison",
     "Curve",
@@ -45,6 +47,7 @@ __all__ = [
     "Identity",
     "IdentityFilter",
     "InFlight",
+    "Look",
     "Outcome",
     "Row",
     "Run",
@@ -55,6 +58,7 @@ __all__ = [
     "Trial",
     "Trials",
     "__version__",
+    "anatomy",
     "claims",
     "compare",
     "compute",
