@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 # Not lazily: modules of these names would take the place of the functions when they are imported later.
+from lanes.anatomy import Anatomy, Look, anatomy
 from lanes.claims import Claim, Figure, Trial, Trials, claims
 from lanes.compare import Step, compare
 from lanes.comparison import Comparison, Difference, Distance, Row
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Anatomy",
     "Claim",
     "Comparison",
     "Curve",
@@ -46,6 +48,7 @@ __all__ = [
     "Identity",
     "IdentityFilter",
     "InFlight",
+    "Look",
     "Outcome",
     "Row",
     "Run",
@@ -56,6 +59,7 @@ __all__ = [
     "Trial",
     "Trials",
     "__version__",
+    "anatomy",
     "claims",
     "compare",
     "compute",

@@ -364,9 +364,14 @@ def _without_origin(run: Run, origin_s: float) -> Run:
 
 
 def cells_of(
-    workload: Workload, models: str | Iterable[str], bodies: str | Iterable[str], workers: int | None
+    workload: Workload,
+    models: str | Iterable[str],
+    bodies: str | Iterable[str],
+    workers: int | None,
+    baseline: bool = True,
 ) -> list[Cell]:
-    """The cells asked for and the baseline, in the order of the grid; native models have one body, without a name."""
+    """The cells asked for and the baseline, which a comparison needs, in the order of the grid; native models have one
+    body, without a name."""
     wanted_models = select(models)
     wanted_bodies = pick("body", bodies, BODIES, {"all": BODIES})
     cells, asked = [], list[Cell]()
@@ -374,7 +379,7 @@ def cells_of(
         column = load(name)
         for body in bodies_of(workload, column):
             wanted = name in wanted_models and (body is None or body in wanted_bodies)
-            if not wanted and (name, body) != BASELINE:
+            if not wanted and not (baseline and (name, body) == BASELINE):
                 continue
             reason = senseless(workload, column, body)
             cells.append(Cell(name, column.family, body, crew(workload, column, workers), reason))
