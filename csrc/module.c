@@ -34,7 +34,6 @@ static const struct row {
     {"download", NULL, "lanes._download", LANES_DOWNLOAD_CAPSULE},
     {"compute", &lanes_workload_compute, NULL, NULL},
     {"wait", &lanes_workload_wait, NULL, NULL},
-    {"counter", &lanes_workload_counter, NULL, NULL},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -195,7 +195,7 @@ def test_a_measurement_is_taken_once_and_its_failure_is_told_every_time() -> Non
 CROWDED = (Judgement("machine not overloaded", False, "others took 90%"),)
 
 
-@pytest.mark.parametrize(("spare_s", "times"), [(40.0, 2), (0.0, 1)])
+@pytest.mark.parametrize(("spare_s", "times"), [(30.0, 2), (0.0, 1)])
 def test_what_was_measured_on_an_overloaded_machine_is_measured_once_more(spare_s: float, times: int) -> None:
     taken = []
 
@@ -273,8 +273,12 @@ EXPECTED = {
     "one-processor": "holds",
     **({"parallel-not-concurrent": "holds"} if TWO else {}),
     "process-start": "holds",
+    "memory-areas": "holds",
+    **({"large-objects": "holds", "shared-memory": "holds"} if TWO else {}),
     **({"chatty-tasks": "holds"} if TWO else {}),
     "thousands-of-waits": "holds",
+    "starving-loop": "holds",
+    "moving-loop": "holds",
     "callbacks": "holds",
     "wall-minus-cpu": "holds",
 }
@@ -289,7 +293,8 @@ def trials() -> Trials:
 @pytest.mark.timeout(600)
 def test_all_experiments_together_take_less_than_four_minutes(trials: Trials) -> None:
     assert [trial.name for trial in trials] == list(CLAIMS)
-    assert trials.seconds < 240
+    crowded = any("overloaded" in figure.void for trial in trials for figure in trial.figures)
+    assert trials.seconds < (480 if crowded else 240)
     assert trials.seed == 7
 
 
@@ -355,9 +360,10 @@ def test_the_evidence_says_rule_rounds_interval_and_what_was_measured(capsys: py
         "Holds when of each figure the whole 95 % interval lies within its bounds:",
         "mornings: a: at least 1x",
         "measured: what was measured",
-        "a 2x - 6 at least 1x: met",
-        "b 550 ms 500-600 6 at least 1 s: broken",
-        "c never - 6",
+        "figure median of 6 95 % rule",
+        "a 2x - at least 1x: met",
+        "b 550 ms 500-600 at least 1 s: broken",
+        "c never -",
         "void: crowded",
         "Elsewhere the verdict may turn on the weather.",
         "It is made up.",

@@ -258,9 +258,9 @@ def between(figure: str, low: float, high: float, unit: Unit = "x", *, sturdy: b
     return Within(figure, unit, low, high, sturdy)
 
 
-def exactly(figure: str, number: float) -> Within:
-    """Of what is counted: no interval has any width, and what disturbs changes no count."""
-    return Within(figure, "", number, number, sturdy=True)
+def exactly(figure: str, number: float, unit: Unit = "") -> Within:
+    """Of what is counted: the interval has no width, and what disturbs changes no count."""
+    return Within(figure, unit, number, number, sturdy=True)
 
 
 def processors(least: int) -> Need:

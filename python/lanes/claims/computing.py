@@ -32,12 +32,12 @@ _ALONE, _TOGETHER = 1.1, 1.3
 
 
 @measurement(
-    "compute, 16 tasks of about 30 ms in Python, 1.5 ms in C: threads, processes and a loop beside serial, with as many"
+    "compute, 16 tasks of about 20 ms in Python, 1 ms in C: threads, processes and a loop beside serial, with as many"
     " workers as processors, 4 at most"
 )
 def computing(lab: Lab) -> Comparison:
     return compare(
-        compute(tasks=16, task_size=9_000),
+        compute(tasks=16),
         models="serial,threading,multiprocessing,asyncio",
         workers=crew(),
         rounds=ROUNDS,

@@ -7,8 +7,9 @@ function of ours in a fresh process. Rounds are interleaved, and as many as a ve
 from __future__ import annotations
 
 import os
+import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
@@ -19,7 +20,8 @@ from lanes.compare import Step
 from lanes.comparison import Comparison, Row
 from lanes.measure import Split, split
 from lanes.processors import usable_processors
-from lanes.types import Run
+from lanes.run import Pass
+from lanes.types import Run, Workload
 from lanes.value import Value
 
 T = TypeVar("T")
@@ -58,7 +60,7 @@ class Lab:
     seed: int
     tell: Callable[[float], None]
     used: list[Measurement[Any]] = field(default_factory=list)
-    spare_s: float = 40.0
+    spare_s: float = 30.0
     _results: dict[int, Any] = field(default_factory=dict)
 
     def __call__(self, wanted: Measurement[T]) -> T:
@@ -125,6 +127,29 @@ def asked(lab: Lab, function: Callable[[Any], T], items: Iterable[object] = (Non
     return answers
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A row to look at in a pass that is not timed: what `sample.take` is given."""
+
+    workload: Workload
+    model: str
+    body: str | None
+    workers: int
+
+
+def looked_at(lab: Lab, kind: Pass, looks: Mapping[str, Look]) -> dict[str, list[Run]]:
+    """A run of each row in every round, by the names that the rows were given here."""
+    runs: dict[str, list[Run]] = {name: [] for name in looks}
+    order = random.Random(lab.seed)
+    for turn in range(ROUNDS):
+        names = order.sample(list(looks), len(looks))
+        for place, name in enumerate(names):
+            lab.tell((turn + place / len(names)) / ROUNDS)
+            row = looks[name]
+            runs[name].append(sample.take(row.workload, row.model, row.body, row.workers, kind, seed=lab.seed))
+    return runs
+
+
 def ran(row: Row) -> Row:
     """The row, when all its runs came about and gave the right outcomes."""
     if row.error is not None:
@@ -134,12 +159,14 @@ def ran(row: Row) -> Row:
     return row
 
 
-def void(*rows: Row) -> str:
-    """The first law that one of the rows broke, in words; "" where none did.
+_FOR_CLAIMS = ("one at a time", "split adds up")
+"""Laws that void nothing here: that threads and loops do not speed up what computes is for the claims to find out, and
+few figures are of the split."""
 
-    But that threads and loops do not speed up what computes is for the claims to find out.
-    """
-    broken = (each for row in rows for each in row.broken if each.name != "one at a time")
+
+def void(*rows: Row) -> str:
+    """The first law that one of the rows broke, in words; "" where none did."""
+    broken = (each for row in rows for each in row.broken if each.name not in _FOR_CLAIMS)
     return next((f"{each.name}: {each.why}" for each in broken), "")
 
 

@@ -73,6 +73,7 @@ def _starts(lab: Lab) -> Iterator[Figure]:
     laws = void(*grid)
     yield Figure("fork over threads", "x", fork_over_thread, laws)
     yield Figure("spawn over fork", "x", spawn_over_fork, laws)
+    yield Figure("the second over the first", "x", paired_ratios(spawn_over_fork, fork_over_thread), laws)
 
 
 def _chatty(lab: Lab) -> Iterator[Figure]:
@@ -94,11 +95,20 @@ CLAIMS = (
         "process-start",
         "A process costs more to start than a thread, and how it starts (fork, spawn, forkserver) matters as much.",
         _starts,
-        (Case((at_least("fork over threads", 3), at_least("spawn over fork", 3))),),
+        (
+            Case(
+                (
+                    at_least("fork over threads", 3),
+                    at_least("spawn over fork", 3),
+                    at_least("the second over the first", 1 / 3),
+                )
+            ),
+        ),
         hinges=("the interpreter",),
         told=("threads", "fork", "forkserver", "spawn", "fork over threads", "spawn over fork"),
         note="Times are from the call to the first task taken, of two workers each; forkserver's hold the start of its"
-        " server.",
+        " server. As much means that spawn is as many times dearer than fork as fork is than threads, or a third of"
+        " that at least.",
     ),
     Claim(
         18,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lanes import sample, stats
+from lanes import stats
 from lanes.claims.claim import GIL, Case, Claim, Figure, at_least, at_most, between, exactly
 from lanes.claims.fifo import Fifo
 from lanes.claims.lab import (
     ROUNDS,
     ExperimentError,
     Lab,
+    Look,
+    looked_at,
     measurement,
     of_runs,
     of_workers,
@@ -103,24 +105,14 @@ def waits_on_one_processor(lab: Lab) -> Comparison:
 
 
 @measurement(f"wait, {_MANY:,} timers of 400 ms at once, and one alone, on threads and on a loop: memory, untimed")
-def thousands(lab: Lab) -> dict[tuple[str, int], list[Run]]:
-    """Runs by model and number of waits, each looked at from outside while it went on."""
-    rows = [(model, many) for model in ("threading", "asyncio") for many in (1, _MANY)]
-    runs: dict[tuple[str, int], list[Run]] = {row: [] for row in rows}
-    for turn in range(ROUNDS):
-        for place, (model, many) in enumerate(rows):
-            lab.tell((turn + place / len(rows)) / ROUNDS)
-            runs[model, many].append(
-                sample.take(
-                    wait(tasks=many, duration="400ms" if many > 1 else "50ms"),
-                    model,
-                    "python",
-                    many,
-                    "closeup",
-                    seed=lab.seed,
-                )
-            )
-    return runs
+def thousands(lab: Lab) -> dict[str, list[Run]]:
+    """Runs of the models, with one wait and with many, each looked at from outside while it goes on."""
+    alone, many = wait(tasks=1, duration="50ms"), wait(tasks=_MANY, duration="400ms")
+    looks = {}
+    for model in ("threading", "asyncio"):
+        looks[f"{model}, one"] = Look(alone, model, "python", 1)
+        looks[f"{model}, many"] = Look(many, model, "python", _MANY)
+    return looked_at(lab, "closeup", looks)
 
 
 def _four_downloads(lab: Lab) -> Iterator[Figure]:
@@ -161,7 +153,7 @@ def _thousands(lab: Lab) -> Iterator[Figure]:
     runs = lab(thousands)
     memory: dict[str, tuple[float, ...]] = {}
     for words, model in (("asyncio", "asyncio"), ("threads", "threading")):
-        many, one = runs[model, _MANY], runs[model, 1]
+        many, one = runs[f"{model}, many"], runs[f"{model}, one"]
         threads = tuple(float(len({span.thread_id for span in run.spans})) for run in many)
         yield Figure(f"{words}, waits at once", "", tuple(float(run.in_flight.max) for run in many))
         yield Figure(f"{words}, threads", "", threads)

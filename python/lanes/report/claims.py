@@ -159,7 +159,8 @@ def _figures(trial: Trial) -> Table:
     """The table of the figures, and what each rule says of its own."""
     table = bare_table()
     table.add_column("figure", no_wrap=True)
-    for name in ("median", "95 %", "rounds"):
+    rounds = {len(figure.samples) for figure in trial.figures}
+    for name in (f"median of {max(rounds)}" if len(rounds) == 1 else "median", "95 %"):
         table.add_column(name, no_wrap=True, justify="right")
     table.add_column("rule", no_wrap=True)
     figures = {figure.name: figure for figure in trial.figures}
@@ -170,7 +171,6 @@ def _figures(trial: Trial) -> Table:
             figure.name,
             "-" if middle is None else quantity(middle, figure.unit),
             figure.spread or "-",
-            str(len(figure.samples)),
             "" if rule is None else f"{rule.bound}: {_MET[rule.met(figures)]}",
         )
     return table
