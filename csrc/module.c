@@ -34,6 +34,7 @@ static const struct row {
     {"download", NULL, "lanes._download", LANES_DOWNLOAD_CAPSULE},
     {"compute", &lanes_workload_compute, NULL, NULL},
     {"wait", &lanes_workload_wait, NULL, NULL},
+    {"counter", &lanes_workload_counter, NULL, NULL},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -63,5 +63,6 @@ extern const struct lanes_workload lanes_workload_download;
 /* Where module.c finds the row that comes with a library of its own. */
 #define LANES_DOWNLOAD_CAPSULE "lanes._download.workload"
 extern const struct lanes_workload lanes_workload_wait;
+extern const struct lanes_workload lanes_workload_counter;
 
 #endif

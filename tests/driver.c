@@ -9,6 +9,7 @@
 #include "batch.h"
 #include "clock.h"
 #include "ledger.h"
+#include "lock.h"
 #include "lockwait.h"
 #include "loop.h"
 #include "model.h"
@@ -178,6 +179,9 @@ static const struct lanes_workload sharing = {
 
 /* ---- helpers ---- */
 
+/* What the workers of a run share, if they share something. */
+static struct lanes_area area;
+
 static void open_batch(struct lanes_batch *batch,
                        const struct lanes_model *model,
                        const struct lanes_workload *workload, size_t n_workers)
@@ -187,6 +191,9 @@ static void open_batch(struct lanes_batch *batch,
         perror("batch");
         exit(2);
     }
+    memset(area.memory, 0, area.size);
+    batch->area = area.memory;
+    batch->area_size = area.size;
 }
 
 static char urls[N_TASKS][64];
@@ -285,6 +292,10 @@ static const struct cell {
     {&lanes_workload_compute, "squares", 0, 50000, 0},
     {&lanes_workload_compute, "mandelbrot", 0, N_TASKS, 16},
     {&lanes_workload_download, "", LANES_SECOND, LANES_SECOND, 0},
+    {&lanes_workload_counter, "plain", 5000, 0, 0},
+    {&lanes_workload_counter, "atomic", 5000, 0, 0},
+    {&lanes_workload_counter, "locked", 5000, 0, 0},
+    {&lanes_workload_counter, "locked", 5, 10000, 0},
 };
 
 /* Of a worker that ended by itself; a place of a loop has none of its own. */
@@ -361,6 +372,10 @@ static const struct cell endless[] = {
     {&lanes_workload_compute, "squares", 0, INT64_C(1) << 60, 0},
     {&lanes_workload_compute, "mandelbrot", 0, N_TASKS, 65536},
     {&lanes_workload_download, "", LANES_SECOND, 3600 * LANES_SECOND, 0},
+    {&lanes_workload_counter, "plain", INT64_C(1) << 40, 0, 0},
+    {&lanes_workload_counter, "atomic", INT64_C(1) << 40, 0, 0},
+    {&lanes_workload_counter, "locked", INT64_C(1) << 40, 0, 0},
+    {&lanes_workload_counter, "locked", 1, 3600 * LANES_SECOND, 0},
 };
 
 /* Whatever they are doing, all models stop when asked to. */
@@ -474,17 +489,17 @@ static void check_sharing(bool stepped)
 {
     for (size_t m = 0; m < COUNT(models); m++) {
         struct lanes_batch batch;
-        struct lanes_area area, other;
+        struct lanes_area own, other;
         int64_t sum = 0;
 
         open_batch(&batch, models[m], &sharing, 3);
         fill(&batch, "", 2 * sizeof(atomic_int), 0, 0);
-        CHECK(lanes_area_open(&area, "driver",
+        CHECK(lanes_area_open(&own, "driver",
                               sharing_area(&batch.tasks[0].input)) == 0,
               "area");
-        CHECK(lanes_area_attach(&other, dup(area.fd)) == 0, "attach");
-        batch.area = area.memory;
-        batch.area_size = area.size;
+        CHECK(lanes_area_attach(&other, dup(own.fd)) == 0, "attach");
+        batch.area = own.memory;
+        batch.area_size = own.size;
         CHECK(go(models[m], &batch, stepped) == 0, "%s", models[m]->name);
         CHECK(((int *)other.memory)[1] == N_TASKS, "%s", models[m]->name);
         for (size_t n = 0; n < N_TASKS; n++) {
@@ -499,26 +514,124 @@ static void check_sharing(bool stepped)
         lanes_batch_rewind(&batch);
         CHECK(batch.tasks[0].n_figures == 0, "measured anew");
         lanes_area_close(&other);
-        lanes_area_close(&area);
+        lanes_area_close(&own);
         lanes_batch_close(&batch);
     }
 }
 
 static void check_area(void)
 {
-    struct lanes_area area;
+    struct lanes_area own;
     int empty = memfd_create("empty", MFD_CLOEXEC);
 
-    CHECK(lanes_area_open(&area, "driver", SIZE_MAX) == -ENOMEM, "too large");
-    CHECK(lanes_area_open(&area, "driver", INT64_MAX) < 0, "too large as well");
-    CHECK(lanes_area_attach(&area, empty) == -EINVAL, "it is empty");
-    lanes_area_close(&area);
+    CHECK(lanes_area_open(&own, "driver", SIZE_MAX) == -ENOMEM, "too large");
+    CHECK(lanes_area_open(&own, "driver", INT64_MAX) < 0, "too large as well");
+    CHECK(lanes_area_attach(&own, empty) == -EINVAL, "it is empty");
+    lanes_area_close(&own);
     CHECK(close(empty) == 0, "it was left to us");
-    CHECK(lanes_area_attach(&area, empty) == -EBADF, "it is closed");
-    CHECK(lanes_area_open(&area, "driver", 1) == 0, "a byte");
-    CHECK(*(char *)area.memory == 0, "of zero");
-    lanes_area_close(&area);
-    lanes_area_close(&area);
+    CHECK(lanes_area_attach(&own, empty) == -EBADF, "it is closed");
+    CHECK(lanes_area_open(&own, "driver", 1) == 0, "a byte");
+    CHECK(*(char *)own.memory == 0, "of zero");
+    lanes_area_close(&own);
+    lanes_area_close(&own);
+}
+
+/* ---- locks, and the number that they protect ---- */
+
+/* In a child: whether the lock can be had at once, or in a moment; one that is
+ * taken is not given back. */
+static bool child_takes(struct lanes_lock *lock)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0)
+        _exit(lanes_lock_open(lock) != 0
+                  ? 2
+                  : lanes_lock_try(lock) || lanes_lock_take(lock, 20));
+    CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+              WEXITSTATUS(status) < 2,
+          "%d", status);
+    return WEXITSTATUS(status) == 1;
+}
+
+static void check_lock(void)
+{
+    struct lanes_lock *lock = area.memory;
+
+    memset(area.memory, 0, area.size);
+    CHECK(lanes_lock_open(lock) == 0, "the first makes it");
+    CHECK(lanes_lock_open(lock) == 0, "the second finds it");
+    CHECK(lanes_lock_try(lock), "it is free");
+    CHECK(!child_takes(lock), "it is ours");
+    lanes_lock_give(lock);
+    CHECK(child_takes(lock), "it is free again");
+    CHECK(lanes_lock_try(lock), "the dead have left it");
+    lanes_lock_give(lock);
+    CHECK(child_takes(lock), "and it is as good as before");
+    CHECK(lanes_lock_take(lock, 0), "once more");
+    lanes_lock_give(lock);
+    memset(area.memory, 0, area.size);
+    atomic_store(&lock->state, 1);
+    CHECK(lanes_lock_open(lock) == -ENOTRECOVERABLE, "its maker has died");
+}
+
+static int64_t number(void)
+{
+    return *(int64_t *)area.memory;
+}
+
+static void check_counter(bool stepped)
+{
+    static const char *const steps[] = {"locked", "atomic", "plain"};
+    struct lanes_batch batch;
+
+    for (size_t m = 0; m < COUNT(models); m++)
+        for (size_t s = 0; s < COUNT(steps); s++) {
+            open_batch(&batch, models[m], &lanes_workload_counter, 3);
+            fill(&batch, steps[s], 3000, 0, 0);
+            CHECK(go(models[m], &batch, stepped) == 0, "%s", models[m]->name);
+            CHECK(s < 2 ? number() == N_TASKS * 3000
+                        : number() > 0 && number() <= N_TASKS * 3000,
+                  "%s/%s: %ld", models[m]->name, steps[s], (long)number());
+            CHECK(batch.tasks[0].n_figures == (s == 0 ? 2 : 0), "%s", steps[s]);
+            lanes_batch_close(&batch);
+        }
+}
+
+/* Kill, one after another, the children that have begun a task. */
+static bool kill_one(void *ctx)
+{
+    static size_t n;
+    struct lanes_batch *batch = ctx;
+    const struct lanes_span *span = &batch->tasks[n++ % N_TASKS].span;
+
+    if (span->process > 0 && span->finished == 0)
+        kill(span->process, SIGKILL);
+    return true;
+}
+
+/* Whoever is killed while it holds the lock leaves it to the others. */
+static void check_killed_holder(void)
+{
+    struct lanes_batch batch;
+    int64_t n_ok = 0;
+
+    open_batch(&batch, &lanes_model_fork, &lanes_workload_counter, 3);
+    fill(&batch, "locked", 1, 40 * LANES_MS, 0);
+    batch.keep_going = kill_one;
+    batch.ctx = &batch;
+    CHECK(lanes_model_run(&lanes_model_fork, &batch) == 0, "it ends");
+    for (size_t n = 0; n < N_TASKS; n++) {
+        CHECK(batch.tasks[n].status == LANES_OK ||
+                  batch.tasks[n].status == LANES_KILLED,
+              "task %zu", n);
+        n_ok += batch.tasks[n].status == LANES_OK;
+    }
+    CHECK(n_ok < N_TASKS, "somebody was killed");
+    CHECK(number() >= n_ok && number() <= N_TASKS, "%ld of %ld", (long)number(),
+          (long)n_ok);
+    lanes_batch_close(&batch);
 }
 
 static void check_failing_open(bool stepped)
@@ -1112,13 +1225,17 @@ int main(void)
     check_watches(false);
     check_fairness();
     check_lock_wait();
+    CHECK(lanes_area_open(&area, "driver", 4096) == 0, "area");
     check_area();
+    check_lock();
+    check_killed_holder();
     check_ledger();
     check_under_way();
     for (int stepped = 0; stepped < 2; stepped++) {
         check_grid(stepped);
         check_silence(port, stepped);
         check_sharing(stepped);
+        check_counter(stepped);
         check_failing_open(stepped);
         check_killed(RAISE, SIGKILL, stepped);
         check_killed(RAISE, SIGTERM, stepped);
@@ -1129,6 +1246,7 @@ int main(void)
     check_stop(port);
     check_end(port);
     check_grid(false); /* all again, after all that */
+    lanes_area_close(&area);
     kill(origin, SIGKILL);
     waitpid(origin, NULL, 0);
     printf("driver: %d checks, %d failed\n", n_checks, n_failed);

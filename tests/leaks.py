@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lanes import _core
+from processes import AREA as AREA_BYTES
 from processes import flown, holdings, in_a_thread, left_since
 
 MS = 10**6
@@ -62,10 +63,10 @@ def entry_points() -> set[str]:
 
 def run(runner: str, workload: str, tasks: list[_core.TaskInput]) -> object:
     if runner in _core.MODELS:
-        return _core.run(runner, workload, tasks, 2)
+        return _core.run(runner, workload, tasks, 2, None, None, _core.Area(AREA_BYTES))
     if runner.endswith(", begun"):
-        return flown(runner.removesuffix(", begun"), workload, tasks, 2)
-    with _core.Worker(workload) as worker:
+        return flown(runner.removesuffix(", begun"), workload, tasks, 2, _core.Area(AREA_BYTES))
+    with _core.Worker(workload, _core.Area(AREA_BYTES)) as worker:
         return [worker.run(task, runner == "worker-released") for task in tasks]
 
 
@@ -356,6 +357,7 @@ def abandoned() -> None:
 def cases(urls: Urls) -> dict[str, Case]:
     tasks: dict[str, list[_core.TaskInput]] = {
         "wait": [("", MS // 10)] * 4,
+        "counter": [("plain", 9), ("atomic", 9), ("locked", 9), ("locked", 2, 1000)],
         "compute": [("squares", 2**40, 2**40 + 9), ("primes", 0, 9), ("mandelbrot", 0, 1, 3)],
         "download": [(urls.good, SECOND, SECOND)] * 4,
     }
@@ -367,6 +369,7 @@ def cases(urls: Urls) -> dict[str, Case]:
     endless: dict[str, _core.TaskInput] = {
         "wait": ("", 3600 * SECOND),
         "compute": ("squares", 0, 2**60),
+        "counter": ("locked", 2**40, 3600 * SECOND),
         "download": (urls.stalled, SECOND, 3600 * SECOND),
     }
     found = {name: Case({name}, getattr(_core, name)) for name in ("here", "die_with_parent")}
@@ -385,7 +388,7 @@ def cases(urls: Urls) -> dict[str, Case]:
             covers = {"begin", "Flight.fileno", "Flight.step", "Flight.finish", "Flight.__enter__", "Flight.__exit__"}
             found[f"{runner}, ended"] = Case({"begin", "Flight.cancel"}, partial(flights_end, model))
         for workload in _core.WORKLOADS:
-            if runner == "native-epoll, begun" and workload == "compute":
+            if runner == "native-epoll, begun" and not _core.can_begin("native-epoll", workload):
                 continue  # which it refuses
             found[f"{runner}, {workload}"] = Case(covers, partial(reads, runner, workload, tasks[workload]))
             stop = partial(interrupted, runner, workload, endless[workload])

@@ -15,6 +15,9 @@ from typing import NamedTuple
 
 from lanes import _core
 
+AREA = 4096
+"""Bytes: so much of an area is enough for any work of the tests, also for that which needs none."""
+
 
 class Holdings(NamedTuple):
     threads: frozenset[int]
@@ -101,15 +104,19 @@ def script(code: str, *args: str) -> str:
     return shown.stdout
 
 
-def flown(model: str, workload: str, tasks: list[_core.TaskInput], workers: int) -> _core.Records:
+def flown(
+    model: str, workload: str, tasks: list[_core.TaskInput], workers: int, area: _core.Area | None = None
+) -> _core.Records:
     """The same as `_core.run`, begun, stepped and finished by a caller that waits for the descriptor only."""
-    with _core.begin(model, workload, tasks, workers) as flight:
+    with _core.begin(model, workload, tasks, workers, None, None, area) as flight:
         while not flight.step():
             select.select([flight], [], [])
         return flight.finish()
 
 
-def recorded(model: str, workload: str, tasks: list[_core.TaskInput], workers: int) -> list[_core.Record]:
+def recorded(
+    model: str, workload: str, tasks: list[_core.TaskInput], workers: int, area: _core.Area | None = None
+) -> list[_core.Record]:
     """Run all tasks on this model; what came of each."""
-    records = _core.run(model, workload, tasks, workers)
+    records = _core.run(model, workload, tasks, workers, None, None, area)
     return [records[n] for n in range(len(records))]

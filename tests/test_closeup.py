@@ -15,7 +15,7 @@ import pytest
 import uvloop
 
 import lanes
-from lanes import _core, closeup, models, sample
+from lanes import _core, closeup, models, proc, sample
 from lanes.closeup import Lags, MemoryWatch
 from lanes.run import execute
 from lanes.types import Closeup
@@ -89,16 +89,16 @@ def test_a_look_in_which_a_process_came_or_went_is_no_sum(tmp_path: Path, monkey
     process(tmp_path, 1, 100, 100)
     children = tmp_path / "1/task/1/children"
     turns = iter(("2 ", ""))
-    kib = closeup._kib
+    size = proc.size
 
     def then_the_tree_changes(path: Path, name: str) -> int:
-        size = kib(path, name)
+        found = size(path, name)
         if path == tmp_path / "1/smaps_rollup":
             children.write_text(next(turns))
-        return size
+        return found
 
     process(tmp_path, 2, 50, 100)
-    monkeypatch.setattr(closeup, "_kib", then_the_tree_changes)
+    monkeypatch.setattr(proc, "size", then_the_tree_changes)
     watch = MemoryWatch(tmp_path)
     watch.look(1)
     assert watch.peak_pss is None, "2 came"

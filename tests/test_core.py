@@ -27,7 +27,7 @@ import lanes
 from lanes import _core, _download
 from lanes.origin import Origin, crc32
 from lanes.work import done
-from processes import asleep, children, holdings, in_a_thread, left_since, recorded, script, until
+from processes import AREA, asleep, children, holdings, in_a_thread, left_since, recorded, script, until
 
 MS = 10**6
 SECOND = 10**9
@@ -74,7 +74,7 @@ def test_the_stub_and_the_module_agree(tmp_path: Path) -> None:
 
 def test_the_names_of_the_grid() -> None:
     assert _core.MODELS == ("native-serial", "native-pthreads", "native-fork", "native-epoll")
-    assert set(_core.WORKLOADS) == {"download", "compute", "wait"}
+    assert set(_core.WORKLOADS) == {"download", "compute", "wait", "counter"}
 
 
 # ---- what it computes
@@ -151,6 +151,9 @@ TASKS: list[tuple[str, object, type[Exception], str]] = [
       for args in ((2, 1), (-1, 1), (0, 2**62 + 1))),
     *(("compute", ("mandelbrot", *args), ValueError, "0 <= index < tiles <= 65536 and a side of 1 to 65536")
       for args in ((-1, 1, 1), (1, 1, 1), (0, 0, 1), (0, 65537, 1), (0, 1, 0), (0, 1, 65537), ())),
+    *(("counter", (step, 1), ValueError, "counter: the steps are plain, atomic and locked") for step in ("", "call")),
+    *(("counter", ("plain", n), ValueError, r"a task makes from 1 to 2\*\*40 updates") for n in (0, -1, 2**40 + 1)),
+    *(("counter", ("locked", 1, ns), ValueError, r"a lock is held for 0 to 2\*\*51 ns") for ns in (-1, 2**51 + 1)),
     *(("download", (url, SECOND, SECOND), ValueError, "takes an http:// or https:// URL")
       for url in ("", "ftp://127.0.0.1/", "file:///etc/hostname", "127.0.0.1", " http://127.0.0.1/")),
     *(("download", ("http://127.0.0.1/", *args), ValueError, "download: a download takes time-outs of 1 ms to")
@@ -163,12 +166,13 @@ def test_bad_tasks(workload: str, task: _core.TaskInput, error: type[Exception],
     good: dict[str, _core.TaskInput] = {
         "wait": ("", 0),
         "compute": ("squares", 0, 4),
+        "counter": ("locked", 9),
         "download": ("http://", SECOND, SECOND),
     }
     for model in _core.MODELS:
         with pytest.raises(error, match=words):
-            _core.run(model, workload, [good[workload], task], 1)
-    with _core.Worker(workload) as worker:
+            _core.run(model, workload, [good[workload], task], 1, None, None, _core.Area(AREA))
+    with _core.Worker(workload, _core.Area(AREA)) as worker:
         for release in (True, False):
             with pytest.raises(error, match=words):
                 worker.run(task, release)
@@ -368,10 +372,11 @@ def test_a_worker_does_not_work_in_a_forked_child(workload: str, origin: Origin)
     tasks: dict[str, _core.TaskInput] = {
         "wait": ("", 0),
         "compute": ("squares", 0, 4),
+        "counter": ("locked", 9),
         "download": gets(origin, 1)[0],
     }
     task = tasks[workload]
-    with _core.Worker(workload) as worker:
+    with _core.Worker(workload, _core.Area(AREA)) as worker:
         before = worker.run(task, True)
         told = in_a_child(lambda: worker.run(task, True))
         assert told == "RuntimeError: the worker was opened in another process"
@@ -493,10 +498,11 @@ def test_spans_are_sane(model: str, workload: str, workers: int, origin: Origin)
     tasks: dict[str, Tasks] = {
         "wait": [("", 2 * MS)] * 12,
         "compute": [("primes", 1_000_000, 1_001_000)] * 12,
+        "counter": [("atomic", 20_000)] * 12,
         "download": [(origin.url(size=50_000, ms=2), SECOND, SECOND)] * 12,
     }
     began = time.monotonic_ns()
-    records = recorded(model, workload, tasks[workload], workers)
+    records = recorded(model, workload, tasks[workload], workers, _core.Area(AREA))
     ended = time.monotonic_ns()
     spans = [done(n, record).span for n, record in enumerate(records)]
     for span in spans:
@@ -506,7 +512,7 @@ def test_spans_are_sane(model: str, workload: str, workers: int, origin: Origin)
         assert span.cpu in os.sched_getaffinity(0)
         if workload == "wait":
             assert span.finished_ns - span.started_ns >= 2 * MS
-        if workload == "compute":
+        if workload in ("compute", "counter"):
             assert span.cpu_ns > 0
     inside = {(span.process_id, span.thread_id) for span in spans}
     lanes_of = {(span.worker, span.process_id, span.thread_id) for span in spans}
@@ -685,6 +691,32 @@ def test_a_file_that_is_no_areas_is_refused_and_left_to_the_caller() -> None:
         _core.Area(1).fileno(1)  # type: ignore[call-arg]
     os.close(empty)
     os.close(reading)
+
+
+@pytest.mark.parametrize("size", [None, 1, 127])
+def test_work_that_shares_is_refused_without_an_area_for_it(size: int | None) -> None:
+    area = None if size is None else _core.Area(size)
+    refusal = f"counter: a task needs an area of 128 bytes, and there are {size or 0}"
+    for model in _core.MODELS:
+        with pytest.raises(ValueError, match=refusal):
+            _core.run(model, "counter", [("plain", 1)], 1, None, None, area)
+    with pytest.raises(ValueError, match=refusal):
+        _core.begin("native-pthreads", "counter", [("plain", 1)], 1, None, None, area)
+    with _core.Worker("counter", area) as worker, pytest.raises(ValueError, match=refusal):
+        worker.run(("plain", 1), True)
+
+
+@pytest.mark.parametrize("model", _core.MODELS)
+def test_an_area_is_every_workers_and_as_they_left_it(model: str) -> None:
+    area = _core.Area(AREA)
+    for times in (1, 2):
+        records = _core.run(model, "counter", [("locked", 1000)] * 6, 3, None, None, area)
+        assert memoryview(area).cast("q")[0] == 6000 * times
+        assert [len(record[12]) for record in records] == [2] * 6
+        assert all(figure >= 0 for record in records for figure in record[12])
+    worker = _core.Worker("counter", area)
+    del area
+    assert worker.run(("atomic", 1), True)[0] == "ok", "the worker keeps it"
 
 
 def test_an_area_may_be_lent_to_work_that_needs_none() -> None:

@@ -23,18 +23,20 @@ from lanes.flight import AWAITABLE, fly
 from lanes.origin import Origin, crc32
 from lanes.types import Outcome, Workload
 from lanes.work import Work, done
-from processes import asleep, children, flown, holdings, in_a_thread, left_since, recorded, script, until
+from processes import AREA, asleep, children, flown, holdings, in_a_thread, left_since, recorded, script, until
 
 T = TypeVar("T")
 
 MS = 10**6
 SECOND = 10**9
+SHARED = _core.Area(AREA)
 HOUR = ("", 3600 * SECOND)
 ENGINES = ("native-pthreads", "native-fork", "native-epoll")
 LOOPS = ["asyncio", "uvloop"] if importlib.util.find_spec("uvloop") else ["asyncio"]
 ENDLESS: dict[str, _core.TaskInput] = {
     "wait": HOUR,
     "compute": ("squares", 0, 2**60),
+    "counter": ("locked", 2**40, 3600 * SECOND),
     "download": ("", SECOND, 3600 * SECOND),
 }
 CELLS = [(engine, workload) for engine in ENGINES for workload in ENDLESS if _core.can_begin(engine, workload)]
@@ -65,7 +67,12 @@ def work_of(workload: str, tasks: list[_core.TaskInput]) -> Work:
     return cast(
         Work,
         SimpleNamespace(
-            workload=SimpleNamespace(name=workload), inputs=tasks, ledger=None, warm_up=None, area=None, arrivals=None
+            workload=SimpleNamespace(name=workload),
+            inputs=tasks,
+            ledger=None,
+            warm_up=None,
+            area=SHARED,
+            arrivals=None,
         ),
     )
 
@@ -92,6 +99,7 @@ def test_which_runs_can_be_begun() -> None:
     assert {cell for cell, yes in can.items() if not yes} == {
         *(("native-serial", row) for row in _core.WORKLOADS),
         ("native-epoll", "compute"),
+        ("native-epoll", "counter"),
     }
     for model, row in can:
         if can[model, row]:
@@ -112,12 +120,13 @@ def test_a_flight_gives_what_a_run_gives(engine: str, workload: str, workers: in
     tasks: dict[str, list[_core.TaskInput]] = {
         "wait": [("", n % 3 * MS) for n in range(12)],
         "compute": [*[("squares", 0, 1000 * n) for n in range(6)], *[("mandelbrot", n, 6, 9) for n in range(6)]],
+        "counter": [("locked", 100 * n) for n in range(1, 13)],
         "download": [(origin.url(size=30_000 * n, seed=n), SECOND, SECOND) for n in range(12)],
     }
     before = holdings()
-    records = flown(engine, workload, tasks[workload], workers)
+    records = flown(engine, workload, tasks[workload], workers, SHARED)
     assert left_since(before) == ""
-    expected = recorded("native-serial", workload, tasks[workload], 1)
+    expected = recorded("native-serial", workload, tasks[workload], 1, SHARED)
     assert [record[:4] for record in records] == [record[:4] for record in expected]
     for n, record in enumerate(records):
         span = done(n, record).span

@@ -18,6 +18,8 @@ WORKLOADS: dict[str, Workload] = {
     "primes": lanes.compute("primes", tasks=5, task_size=200),
     "squares": lanes.compute("squares", tasks=5, task_size=1000),
     "mandelbrot": lanes.compute("mandelbrot", tasks=5, task_size=20),
+    "plain": lanes.counter("plain", tasks=5, updates=200),
+    "locked": lanes.counter("locked", tasks=5, updates=200, hold="0us,5us"),
     "download": lanes.download(tasks=7, size="0,1,64KiB,300kB", latency="0,5ms"),
 }
 ANSWERS = {

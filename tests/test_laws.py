@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lanes import laws
@@ -39,7 +41,7 @@ def why(law: str, row: Row, among: Grid | None = None) -> str:
 
 
 def test_a_law_has_a_name_of_its_own_and_says_what_it_says() -> None:
-    assert len({law.name for law in LAWS}) == len(LAWS) == 8
+    assert len({law.name for law in LAWS}) == len(LAWS) == 9
     assert all(len(law.says.split()) >= 8 for law in LAWS)
 
 
@@ -298,3 +300,24 @@ def test_nothing_is_compared_with_a_void_row() -> None:
     assert result.versus("native-fork", "native-epoll") is None
     assert result.versus("native-epoll", "native-fork") is None
     assert result.versus("native-epoll", "serial") is not None
+
+
+# ---- no update is lost
+
+
+@pytest.mark.parametrize(
+    ("lossless", "lost", "expected"),
+    [(True, [0, 0], True), (True, [0, 3], False), (True, [0, -3], False), (False, [0, 3], None), (True, [None], None)],
+)
+def test_what_promises_to_lose_nothing_loses_nothing(
+    lossless: bool, lost: list[float | None], expected: bool | None
+) -> None:
+    row = make_row("threading", "python", BASE, BASE)
+    runs = tuple(replace(run, figures={"lost": each}) for run, each in zip(row.runs, lost, strict=False))
+    among = replace(grid(row), lossless=lossless)
+    assert held("no update is lost", replace(row, runs=runs), among) is expected
+
+
+def test_what_measures_nothing_has_nothing_to_lose() -> None:
+    row = make_row("threading", "python", BASE, BASE)
+    assert held("no update is lost", row, replace(grid(row), lossless=True)) is None

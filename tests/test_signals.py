@@ -48,21 +48,23 @@ def outcomes(tasks: list[_core.TaskInput], workers: int, model: str = "native-fo
 SUBJECT = """
 import asyncio, json, sys, time
 from types import SimpleNamespace
-from processes import holdings, left_since
+from processes import AREA, holdings, left_since
 from lanes import _core
 from lanes.flight import fly
 
+area = _core.Area(AREA)
+
 def native(runner, workload, task):
     if runner in _core.MODELS:
-        _core.run(runner, workload, [task] * 6, 3)
+        _core.run(runner, workload, [task] * 6, 3, None, None, area)
     elif runner == "asyncio-native":
         work = SimpleNamespace(
-            workload=SimpleNamespace(name=workload), inputs=[task] * 6, ledger=None, warm_up=None, area=None,
+            workload=SimpleNamespace(name=workload), inputs=[task] * 6, ledger=None, warm_up=None, area=area,
             arrivals=None,
         )
         asyncio.run(fly(runner, work, 3))
     else:
-        with _core.Worker(workload) as worker:
+        with _core.Worker(workload, area) as worker:
             return inside(worker, task, runner == "worker-released")
 
 def inside(worker, task, release):
@@ -150,6 +152,8 @@ LOADS: dict[str, tuple[str, _core.TaskInput]] = {
     "primes": ("compute", ("primes", 2**60, 2**60 + 1000)),
     "squares": ("compute", ("squares", 0, 2**60)),
     "mandelbrot": ("compute", ("mandelbrot", 0, 1, 65536)),
+    "locked": ("counter", ("locked", 2**40)),
+    "held": ("counter", ("locked", 2**40, 3600 * SECOND)),
     "wait": ("wait", HOUR),
     "stalled": ("download", ("in the body", SECOND, 3600 * SECOND)),
     "silent": ("download", ("before the first byte", SECOND, 3600 * SECOND)),

@@ -8,9 +8,14 @@ import pytest
 
 from lanes import _core, workloads
 from lanes.types import Workload
-from lanes.workloads import compute, download, wait
+from lanes.workloads import compute, counter, download, wait
 
-ROWS: list[Workload] = [download.download(), compute.compute(), wait.wait()]  # mypy checks the contract here
+ROWS: list[Workload] = [
+    download.download(),
+    compute.compute(),
+    wait.wait(),
+    counter.counter(),
+]  # mypy checks the contract here
 
 
 def test_every_row_is_found_under_its_name_and_has_a_twin_in_c() -> None:
@@ -23,12 +28,14 @@ def test_every_row_is_found_under_its_name_and_has_a_twin_in_c() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_tasks_are_numbered_and_as_many_as_asked_for(row: Workload) -> None:
-    assert [task.index for task in row.tasks] == list(range(16 if row.name == "compute" else 8))
+    assert [task.index for task in row.tasks] == list(range(16 if row.name in ("compute", "counter") else 8))
     assert row.default_workers >= 1
 
 
 def test_unknown_names_are_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"^unknown workload 'upload': the workloads are download, compute, wait$"):
+    with pytest.raises(
+        ValueError, match=r"^unknown workload 'upload': the workloads are download, compute, wait, counter$"
+    ):
         workloads.load("upload")
 
 

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 # Not lazily: modules of these names would take the place of the functions when they are imported later.
+from lanes.anatomy import Anatomy, Look, anatomy
 from lanes.claims import Claim, Figure, Trial, Trials, claims
 from lanes.compare import Step, compare
 from lanes.comparison import Comparison, Difference, Distance, Row
@@ -27,6 +28,7 @@ from lanes.types import InFlight, Outcome, Run, Span, Task
 if TYPE_CHECKING:
     from lanes.flight import run_async
     from lanes.workloads.compute import compute
+    from lanes.workloads.counter import counter
     from lanes.workloads.download import download
     from lanes.workloads.function import workload
     from lanes.workloads.wait import wait
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Anatomy",
     "Claim",
     "Comparison",
     "Curve",
@@ -45,6 +48,7 @@ __all__ = [
     "Identity",
     "IdentityFilter",
     "InFlight",
+    "Look",
     "Outcome",
     "Row",
     "Run",
@@ -55,9 +59,11 @@ __all__ = [
     "Trial",
     "Trials",
     "__version__",
+    "anatomy",
     "claims",
     "compare",
     "compute",
+    "counter",
     "current",
     "doctor",
     "download",
@@ -71,7 +77,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     value: object
-    if name in ("compute", "download", "wait", "workload"):
+    if name in ("compute", "counter", "download", "wait", "workload"):
         value = getattr(import_module(f"lanes.workloads.{'function' if name == 'workload' else name}"), name)
     elif name == "run_async":
         value = import_module("lanes.flight").run_async

@@ -17,7 +17,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lanes import _core
+from lanes import _core, proc
 from lanes.types import Closeup, Model
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ _DUTY = 10
 class MemoryWatch:
     """The memory of a process and its children, looked at from outside again and again."""
 
-    def __init__(self, proc: Path = Path("/proc")) -> None:
+    def __init__(self, root: Path = proc.PROC) -> None:
         self.pause_s = _PAUSE_S
         self.peak_pss: int | None = None
-        self._proc = proc
+        self._proc = root
         self._rss: dict[int, int] = {}
 
     @property
@@ -45,38 +45,17 @@ class MemoryWatch:
     def look(self, pid: int) -> None:
         began = time.monotonic()
         total = 0
-        tree = list(_tree(self._proc, pid))
+        tree = list(proc.tree(pid, self._proc))
         for each in tree:
-            total += _kib(self._proc / str(each) / "smaps_rollup", "Pss:") * 1024
-            if peak := _kib(self._proc / str(each) / "status", "VmHWM:") * 1024:
+            total += proc.size(self._proc / str(each) / "smaps_rollup", "Pss:")
+            if peak := proc.size(self._proc / str(each) / "status", "VmHWM:"):
                 self._rss[each] = peak
         # A kernel that does not tell a process's children would have us take one process for them all; and where one
         # came or went meanwhile, shares before and after were added, and some pages counted twice.
-        steady = tree == list(_tree(self._proc, pid))
+        steady = tree == list(proc.tree(pid, self._proc))
         if total and steady and (self._proc / f"{pid}/task/{pid}/children").exists():
             self.peak_pss = max(total, self.peak_pss or 0)
         self.pause_s = max(_PAUSE_S, _DUTY * (time.monotonic() - began))
-
-
-def _tree(proc: Path, pid: int) -> Iterator[int]:
-    """A process and all that it started, as far as they still run."""
-    yield pid
-    for children in (proc / str(pid) / "task").glob("*/children"):
-        try:
-            found = children.read_text().split()
-        except OSError:  # it has just ended
-            continue
-        for child in found:
-            yield from _tree(proc, int(child))
-
-
-def _kib(path: Path, name: str) -> int:
-    """A line such as "Pss:  1234 kB"; 0 where the process has ended or the kernel has no such file."""
-    try:
-        lines = path.read_text(errors="replace").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
 
 
 class Lags:

@@ -111,7 +111,7 @@ def measured(
     with workload.serve() as served:
         turns = _measure(cells, served, plan, progress or (lambda step: None))
         baseline = next(cell.runs for cell in cells if (cell.model, cell.body) == BASELINE)
-        rows = _judged([cell.row(baseline) for cell in cells], workload.twins)
+        rows = _judged([cell.row(baseline) for cell in cells], workload)
     return Comparison(workload, turns, plan.seed, machine.facts(), rows, plan.budget_s)
 
 
@@ -235,14 +235,15 @@ class _Clock:
         return Step(self.turn, self.plan.rounds, cell, spent / share - spent if turns >= 1 else None, share)
 
 
-def _judged(rows: Sequence[Row], twins: bool) -> tuple[Row, ...]:
+def _judged(rows: Sequence[Row], workload: Workload) -> tuple[Row, ...]:
     """The same rows, with what the laws say of them; and no verdict over a baseline that is void itself."""
     grid = laws.Grid(
         {(row.model, row.body): row for row in rows},
         processors.allowed_processors(),
         len(os.sched_getaffinity(0)),
         interpreter.gil(),
-        twins,
+        workload.twins,
+        getattr(workload, "lossless", False),
     )
     judged = [replace(row, judgements=tuple(laws.judge(row, grid))) for row in rows]
     if next(row for row in judged if row.is_baseline).is_sound:
@@ -363,9 +364,14 @@ def _without_origin(run: Run, origin_s: float) -> Run:
 
 
 def cells_of(
-    workload: Workload, models: str | Iterable[str], bodies: str | Iterable[str], workers: int | None
+    workload: Workload,
+    models: str | Iterable[str],
+    bodies: str | Iterable[str],
+    workers: int | None,
+    baseline: bool = True,
 ) -> list[Cell]:
-    """The cells asked for and the baseline, in the order of the grid; native models have one body, without a name."""
+    """The cells asked for and the baseline, which a comparison needs, in the order of the grid; native models have one
+    body, without a name."""
     wanted_models = select(models)
     wanted_bodies = pick("body", bodies, BODIES, {"all": BODIES})
     cells, asked = [], list[Cell]()
@@ -373,7 +379,7 @@ def cells_of(
         column = load(name)
         for body in bodies_of(workload, column):
             wanted = name in wanted_models and (body is None or body in wanted_bodies)
-            if not wanted and (name, body) != BASELINE:
+            if not wanted and not (baseline and (name, body) == BASELINE):
                 continue
             reason = senseless(workload, column, body)
             cells.append(Cell(name, column.family, body, crew(workload, column, workers), reason))
@@ -381,9 +387,6 @@ def cells_of(
     if not asked:
         raise no_c_body(workload.name)
     if all(cell.reason for cell in asked):
-        raise ValueError(f"{asked[0].name} makes no sense: {asked[0].reason}{_and_so(asked[1:])}")
+        others = ", nor does anything else that was asked for" if asked[1:] else ""
+        raise ValueError(f"{asked[0].name} makes no sense{others}: {asked[0].reason}")
     return cells
-
-
-def _and_so(others: Sequence[Cell]) -> str:
-    return f"; nor does any of {', '.join(cell.name for cell in others)}" if others else ""

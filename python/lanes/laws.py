@@ -47,6 +47,7 @@ class Grid:
 
     processors: that affinity and quota allow; mask: those of the affinity alone; gil: whether there is one.
     twins:      whether the coroutines of the workload are other code than what all other models call.
+    lossless:   whether the workload sees to it that none of its updates is lost.
     """
 
     rows: Mapping[tuple[str, str | None], Row]
@@ -54,6 +55,7 @@ class Grid:
     mask: int
     gil: bool
     twins: bool = False
+    lossless: bool = False
 
     def serial(self, row: Row) -> Row | None:
         """The same code, one task after another."""
@@ -139,6 +141,13 @@ def _origin(row: Row, grid: Grid) -> tuple[bool, str] | None:
     return row.origin_busy <= ORIGIN_LIMIT, f"it was busy for {row.origin_busy:.0%} of a run at most"
 
 
+def _nothing_lost(row: Row, grid: Grid) -> tuple[bool, str] | None:
+    lost = row.samples_of("lost")
+    if not grid.lossless or not lost:
+        return None
+    return not any(lost), f"{max(map(abs, lost)):,.0f} lost, at most, of those of a run"
+
+
 def _throttled(row: Row, grid: Grid) -> tuple[bool, str] | None:
     seconds = [run.counters.throttled_s for run in row.runs if run.counters and run.counters.throttled_s is not None]
     if not seconds:
@@ -172,6 +181,11 @@ LAWS = (
     Law("CPU time within processors", "CPU seconds are no more than processors times wall", _cpu_within_wall),
     Law("split adds up", "CPU, run queue and GIL wait are no more than workers times work, within 5 %", _adds_up),
     Law("origin not busy", "the embedded origin computes for less than 60 % of a run", _origin),
+    Law(
+        "no update is lost",
+        "under a lock, or in one atomic step, every update of what is shared counts",
+        _nothing_lost,
+    ),
     Law("not throttled", "the control group's CPU quota was never used up", _throttled),
     Law(
         "machine not overloaded",

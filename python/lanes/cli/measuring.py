@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lanes.sweep import Sweep
 
 Result = TypeVar("Result", "Comparison", "Sweep")
+T = TypeVar("T")
 
 BY_DEFAULT = ("download", "compute")
 """What `lanes compare` compares when it is not told."""
@@ -60,12 +61,12 @@ def _perform(
         if "log" in options:
             options.log = file_of("log", options)
             events.begin(options.log)
-        made = [_workload(name, options) for name in names]
+        made = [workload_of(name, options) for name in names]
     except (ValueError, OSError) as error:
         refuse(error)
     results: list[Result] = []
     for workload in made:
-        results.append(_measure(workload, options, measure, not results))
+        results.append(measured(workload, options, measure, not results))
         if "quiet" in options:
             for line in table.problems(_comparison(results[-1])):
                 print(line, file=sys.stderr)
@@ -89,7 +90,7 @@ def _comparison(result: Comparison | Sweep) -> Comparison:
     return result if isinstance(result, Comparison) else result.comparison
 
 
-def _workload(name: str, options: argparse.Namespace) -> Workload:
+def workload_of(name: str, options: argparse.Namespace) -> Workload:
     """The workload, made from those of its choices that were given."""
     if row_of(name) == function.FORM:
         return _function(name, options)
@@ -122,7 +123,8 @@ def _read_urls(path: Path) -> list[str]:
     return urls
 
 
-def _measure(workload: Workload, options: argparse.Namespace, measure: Callable[..., Result], first: bool) -> Result:
+def measured(workload: Workload, options: argparse.Namespace, measure: Callable[..., T], first: bool = True) -> T:
+    """What comes of the workload with those of the options that were given; bad ones are refused."""
     passed = ("models", "bodies", "workers", "rounds", "budget", "deadline", "seed", "pulse", "log")
     choices = {key: value for key, value in vars(options).items() if key in passed}
     begun = False

@@ -10,6 +10,8 @@ from typing import NoReturn, TypeAlias
 
 import lanes
 from lanes import models
+from lanes.anatomy import BY_DEFAULT as LOOKED_AT
+from lanes.cli.anatomy import run_anatomy
 from lanes.cli.claims import run_claims
 from lanes.cli.commands import serve_origin, show_doctor, show_models, show_report, show_workloads
 from lanes.cli.measuring import BY_DEFAULT, run_compare, run_sweep
@@ -35,6 +37,12 @@ _EXAMPLES = {
         "lanes sweep compute --workers 1,2,4,8",
         "lanes sweep download --latency 20ms --models python --budget 90s",
         "lanes sweep mypkg.mymod:function --items items.json",
+    ),
+    "anatomy": (
+        "lanes anatomy compute --models threading,multiprocessing",
+        "lanes anatomy wait --models asyncio,native-epoll --workers 100 --tasks 1000",
+        "lanes anatomy compute --models 'multiprocessing[fork],multiprocessing[spawn]' --json anatomy.json",
+        "lanes anatomy mypkg.mymod:function --items items.json",
     ),
     "claims": (
         "lanes claims",
@@ -96,6 +104,8 @@ def make_parser() -> _Parser:
     _add_measuring(commands, "compare", about, run_compare)
     about = "the same over worker counts: how each model scales, how many workers are best, from when it pays off"
     _add_measuring(commands, "sweep", about, run_sweep)
+    about = "what is there while a model works: processes, threads, memory, descriptors, as the kernel tells them"
+    _add_measuring(commands, "anatomy", about, run_anatomy)
     _add_claims(commands)
     _add_doctor(commands)
     _add_report(commands)
@@ -172,17 +182,22 @@ def _number(text: str) -> int | str:
 def _add_common_options(parser: _Parser, command: str) -> None:
     group = parser.add_argument_group("common options")
     names = ", ".join(models.names())
-    group.add_argument("--models", metavar="NAME,...", help=f"all, python, native or any of {names}")
-    group.add_argument("--bodies", metavar="NAME,...", help=f"of Python models: all or any of {', '.join(BODIES)}")
+    default = f" ({', '.join(LOOKED_AT)})" if command == "anatomy" else ""
+    group.add_argument("--models", metavar="NAME,...", help=f"all, python, native or any of {names}{default}")
+    default = " (python)" if command == "anatomy" else ""
+    group.add_argument(
+        "--bodies", metavar="NAME,...", help=f"of Python models: all or any of {', '.join(BODIES)}{default}"
+    )
     if command == "sweep":
         group.add_argument("--workers", metavar="N,...", help="how many, each in turn; powers of two if left out")
     else:
         group.add_argument("--workers", metavar="N", type=_number, help="threads, processes or tasks in flight")
     group.add_argument("--tasks", metavar="N", type=_number, help="how many tasks")
-    group.add_argument(
-        "--rounds", metavar="N", type=_number, help="samples of every row; as many as it takes if left out"
-    )
-    group.add_argument("--budget", metavar="TIME", help=f"the time that as many may take (about {BUDGET_S:g}s)")
+    if command != "anatomy":
+        group.add_argument(
+            "--rounds", metavar="N", type=_number, help="samples of every row; as many as it takes if left out"
+        )
+        group.add_argument("--budget", metavar="TIME", help=f"the time that as many may take (about {BUDGET_S:g}s)")
     group.add_argument("--deadline", metavar="TIME", help=f"a sample that takes longer is killed ({DEADLINE_S:g}s)")
     group.add_argument(
         "--seed", metavar="N", type=_number, help="of all that is left to chance; the result has the one that was used"

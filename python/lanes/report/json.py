@@ -72,6 +72,28 @@ stood: "process" itself, its "faulthandler", where it did not come to say so, or
 of which each says with at_work, task, text and for_s whether it did a task of lanes, which, and for how long. Where
 faulthandler was the source, threads with frames have no thread_id, but for the main one, and stand beside the kernel's.
 
+What `lanes anatomy --json` writes has schema, workload, machine and seed, and under "anatomy" a list of looks, in the
+order of the grid; sizes are in bytes. A look:
+
+    model, body, workers     as in a row
+    tasks, repeats           how many tasks there were, each of the workload's so many times, to make the work last
+    at_s, work_s, took_s     when it was taken, since the first task was; how long the work took, and the look
+    in_flight                tasks begun and not finished at that moment
+    pss_bytes                of all processes together
+    kernel                   stack_bytes: of a thread's stack in the kernel, the machine's average, or null; structures:
+                             the size of one of each by name, as slabinfo tells root; else empty
+    processes                each before its children: process_id, parent_id, name (the kernel's), command, forked,
+                             resident_bytes, pss_bytes, page_tables_bytes, descriptor_slots; and
+      threads                thread_id, name, state, wchan, cpu (where it was last), cpu_user_s, cpu_system_s,
+                             run_queue_s, voluntary, involuntary, stack_bytes, tasks (those that it was at)
+      areas                  code, read-only data, data and heap, stacks, shared memory, reserved, kernel's; of each
+                             mappings, and size, resident, pss, shared_clean, shared_dirty, private_clean,
+                             private_dirty and swap, each with _bytes. They add up to the kernel's totals
+      since_fork             of a copy of its parent shared_bytes, copied_bytes and new_bytes: of the pages that it can
+                             write to; null for others
+      descriptors            number, kind (file, pipe, socket, eventfd, epoll, memfd, ...), target
+    reason, error            why the cell makes no sense, or why there was nothing to be seen; or null
+
 A span: task, worker, thread_id, process_id, cpu, and in seconds since the start of its run claimed_s, started_s,
 finished_s; cpu_s is the CPU time of its worker's thread. Several comparisons written at once are
 {"schema": 1, "comparisons": [...]}, each as above. Numbers that are not known are null.
@@ -153,7 +175,12 @@ def text(results: Sequence[Comparison | Sweep]) -> str:
     """One result as itself, several as a list."""
     documents = [document(result) for result in results]
     whole = documents[0] if len(documents) == 1 else {"schema": SCHEMA, "comparisons": documents}
-    return json.dumps(whole, indent=1, allow_nan=False) + "\n"
+    return dumped(whole)
+
+
+def dumped(document: Mapping[str, object]) -> str:
+    """A document as it stands in a file."""
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
 def check_writable(path: Path) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-_NAMES = ("download", "compute", "wait")
+_NAMES = ("download", "compute", "wait", "counter")
 
 
 def names() -> tuple[str, ...]:

@@ -1,0 +1,291 @@
+"""One number that all workers share: what is lost of it, what is not, and what a lock costs."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+import lanes
+from lanes import _core, interpreter, models, sample
+from lanes.processors import usable_processors
+from lanes.run import senseless
+from lanes.types import BODIES, By, Task
+from lanes.workloads.counter import STEPS, Holds
+from processes import AREA, children, until
+from support import make_run
+
+MS = 10**6
+SECOND = 10**9
+GIL = interpreter.gil()
+CELLS: list[tuple[str, str | None]] = [
+    *((model, body) for model in models.FAMILIES["python"] for body in BODIES),
+    *((model, None) for model in models.FAMILIES["native"]),
+]
+LOSSLESS = [
+    (step, model, body)
+    for step in ("locked", "atomic")
+    for model, body in CELLS
+    if senseless(lanes.counter(step), models.load(model), body) is None
+]
+
+
+@contextmanager
+def switching(every_s: float) -> Iterator[None]:
+    """Threads that wait for the GIL are given it so soon."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(every_s)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def lost(step: str, model: str, body: str | None = None, *, updates: int, workers: int = 4, tasks: int = 8) -> float:
+    """How many updates were lost, of a run with so many."""
+    made = lanes.run(lanes.counter(step, tasks=tasks, updates=updates), model, body, workers)
+    assert all(outcome.value == (updates,) for outcome in made.outcomes)
+    figure = made.figures["lost"]
+    assert figure is not None
+    assert made.figures["lost_share"] == figure / (tasks * updates)
+    return figure
+
+
+# ---- what is lost
+
+
+@pytest.mark.parametrize("model", ["threading", "futures-threads", "asyncio-threads"])
+def test_a_thread_may_be_interrupted_at_a_call_inside_of_an_update(model: str) -> None:
+    # Some thousand switches, every second of which falls between a read and a write.
+    with switching(1e-5):
+        assert lost("call", model, updates=200_000) > 1000
+
+
+@pytest.mark.skipif(not GIL, reason="without a GIL threads read and write at the same time")
+@pytest.mark.parametrize("step", ["plain", "atomic"])
+def test_with_a_gil_nothing_comes_between_without_a_call(step: str) -> None:
+    with switching(1e-6):
+        assert lost(step, "threading", updates=300_000) == 0
+
+
+@pytest.mark.skipif(GIL, reason="this Python has a GIL")
+def test_without_a_gil_threads_lose_what_others_write() -> None:
+    assert lost("plain", "threading", updates=1_000_000) > 0
+
+
+def test_a_coroutine_gives_way_at_an_await_and_nowhere_else() -> None:
+    assert lost("await", "asyncio", updates=500) >= 0.5 * 8 * 500
+    assert lost("await", "asyncio", updates=500, workers=1) == 0
+    with switching(1e-6):
+        assert lost("plain", "asyncio", updates=20_000) == 0
+        assert lost("call", "asyncio", updates=20_000) == 0
+
+
+@pytest.mark.skipif(usable_processors() < 2, reason="one processor does one thing after another")
+@pytest.mark.parametrize(
+    ("model", "body", "updates"),
+    [
+        ("native-pthreads", None, 20_000_000),
+        ("native-fork", None, 20_000_000),
+        ("threading", "released", 20_000_000),
+        ("multiprocessing", "held", 20_000_000),
+        ("multiprocessing", "python", 300_000),
+    ],
+)
+def test_what_runs_at_the_same_time_loses_plain_updates(model: str, body: str | None, updates: int) -> None:
+    assert lost("plain", model, body, updates=updates, workers=2) > 0
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(("model", "body"), [("serial", "python"), ("serial", "held"), ("native-serial", None)])
+def test_alone_nobody_loses_anything(step: str, model: str, body: str | None) -> None:
+    if senseless(lanes.counter(step), models.load(model), body) is None:
+        assert lost(step, model, body, updates=100) == 0
+
+
+@pytest.mark.parametrize(("step", "model", "body"), LOSSLESS)
+def test_locked_and_atomic_lose_nothing_anywhere(step: str, model: str, body: str | None) -> None:
+    many = 200_000 if body != "python" else 1000 if step == "locked" else 20_000
+    with switching(1e-5):
+        assert lost(step, model, body, updates=many, workers=3) == 0
+
+
+@pytest.mark.parametrize("variant", ["multiprocessing[spawn]", "futures-processes[forkserver]"])
+@pytest.mark.parametrize("body", ["python", "released"])
+def test_processes_that_are_no_forks_share_the_same_number(variant: str, body: str) -> None:
+    made = sample.take(lanes.counter("locked", tasks=4, updates=500), variant, body, 2)
+    assert made.figures["lost"] == 0
+    assert sum(outcome.value == (500,) for outcome in made.outcomes) == 4
+
+
+# ---- the lock
+
+
+@pytest.mark.parametrize(("model", "body"), [("threading", "python"), ("multiprocessing", "python"),
+                                              ("threading", "released"), ("native-pthreads", None),
+                                              ("native-fork", None)])  # fmt: skip
+def test_who_waits_for_a_lock_that_is_held_waits_for_as_long(model: str, body: str | None) -> None:
+    work = lanes.counter("locked", tasks=2, updates=5, hold="10ms")
+    figures = lanes.run(work, model, body, workers=2).figures
+    assert figures["held"] is not None
+    assert figures["waited"] is not None
+    assert figures["held"] >= 0.099, "every hold is timed, and none is shorter"
+    # Both want it all the time. Who gives it back may take it again before the other has woken: that waits for longer.
+    assert 0.02 <= figures["waited"] <= figures["held"] + 1.0
+    assert figures["cost"] is not None
+    assert figures["cost"] >= 0.0099, "one after the other"
+
+
+def test_coroutines_wait_as_well() -> None:
+    figures = lanes.run(lanes.counter("locked", tasks=2, updates=5, hold="2ms"), "asyncio", workers=2).figures
+    assert figures["held"] is not None
+    assert figures["waited"] is not None
+    assert figures["held"] >= 0.0199
+    assert figures["waited"] >= 0.008
+
+
+@pytest.mark.parametrize(("model", "body"), [("serial", "python"), ("serial", "released"), ("native-serial", None)])
+def test_a_lock_that_is_free_is_not_waited_for(model: str, body: str | None) -> None:
+    figures = lanes.run(lanes.counter("locked", tasks=2, updates=10_000), model, body).figures
+    assert figures["waited"] == 0
+    assert figures["held"] is not None
+    assert 0 <= figures["held"] < 1
+
+
+def test_of_holds_that_were_not_timed_those_that_were_tell() -> None:
+    sampled, all_of_them = Holds(sampled=True), Holds(sampled=False)
+    for holds in (sampled, all_of_them):
+        holds.look_ns = 10
+        for held_ns in (110, 210, 5, 50_010):
+            holds.note(held_ns)
+    assert sampled.sum_ns(64) == 300 * 64 // 3 + 50_000, "an interruption counts once"
+    assert all_of_them.sum_ns(4) == 50_300
+    assert Holds(sampled=True).sum_ns(0) == 0
+
+
+def test_a_worker_that_is_killed_with_the_lock_leaves_it_to_the_others() -> None:
+    area = _core.Area(AREA)
+    number = memoryview(area).cast("q")
+    records: list[_core.Record] = []
+
+    def main() -> None:
+        records.extend(_core.run("native-fork", "counter", [("locked", 1, 300 * MS)] * 4, 2, None, None, area))
+
+    thread = threading.Thread(target=main)
+    thread.start()
+    until(lambda: number[0] == 1)  # one holds it now, and the other waits
+    for child in children(os.getpid()):
+        if holds_processor(child):
+            os.kill(child, signal.SIGKILL)
+    thread.join()
+    assert sorted(record[0] for record in records) == ["killed", "ok", "ok", "ok"]
+    assert number[0] == 4, "its update was made"
+
+
+def holds_processor(pid: int) -> bool:
+    """Whether it computes, which who waits for the lock does not."""
+    begun = cpu_ticks(pid)
+    time.sleep(0.1)
+    return cpu_ticks(pid) - begun >= 3
+
+
+def cpu_ticks(pid: int) -> int:
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_nothing_is_known_of_what_a_killed_worker_did() -> None:
+    work = lanes.counter("atomic", tasks=2)
+    killed = lanes.Outcome("killed", error="WorkerKilled")
+    assert set(work.figures(make_run(outcomes=(lanes.Outcome("ok", (1,)), killed))).values()) == {None}
+
+
+# ---- steps that make no sense, and what is said of the others
+
+
+@pytest.mark.parametrize(
+    ("step", "by", "reason"),
+    [
+        ("call", "memory", "in C nothing switches"),
+        ("await", "memory", "only a coroutine"),
+        ("await", "threads", "only a coroutine"),
+        ("await", "processes", "only a coroutine"),
+        ("atomic", "processes", "no atomic step"),
+    ],
+)
+def test_steps_that_workers_do_not_have(step: str, by: By, reason: str) -> None:
+    assert (lanes.counter(step).lacks(by) or "").find(reason) >= 0
+
+
+def test_a_python_without_a_gil_has_an_atomic_step_from_3_14_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lanes.workloads import counter
+
+    monkeypatch.setattr(interpreter, "gil", lambda: False)
+    monkeypatch.setattr(sys, "version_info", (3, 13, 0))
+    assert counter.no_atomic().keys() == {"processes", "threads", "coroutines"}
+    monkeypatch.setattr(sys, "version_info", (3, 14, 0))
+    assert counter.no_atomic().keys() == {"processes"}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_line_says_what_python_it_was(step: str) -> None:
+    work = lanes.counter(step)
+    (line,) = work.remarks({"python": "3.11.7", "gil": True})
+    assert line.startswith("Python 3.11.7 with a GIL: ")
+    (other,) = work.remarks({"python": "3.13.0", "gil": False})
+    assert other.startswith("Python 3.13.0 without a GIL: ")
+
+
+def test_a_comparison_shows_what_was_lost_and_voids_nothing_that_may_lose() -> None:
+    with switching(1e-5):
+        result = lanes.compare(
+            lanes.counter("call", updates=100_000), models="threading,asyncio", bodies="python", rounds=1, workers=4
+        )
+    assert result["threading"].figures["lost"] != 0
+    assert result["asyncio"].figures["lost"] == 0
+    assert result["threading"].agrees
+    assert not [each for row in result for each in row.judgements if each.name == "no update is lost"]
+    assert "what the workload measured" in str(result)
+
+
+# ---- choices
+
+
+def test_the_choices() -> None:
+    work = lanes.counter("locked", tasks=3, updates=7, hold="0us,1us")
+    assert work.tasks == (Task(0, "locked", (7, 0)), Task(1, "locked", (7, 1000)), Task(2, "locked", (7, 0)))
+    assert work.params == {"step": "locked", "updates": 7, "hold_s": [0.0, 1e-6]}
+    assert lanes.counter().params == {"step": "plain", "updates": 500_000}
+    assert pickle.loads(pickle.dumps(work)) == work
+
+
+def test_who_holds_the_lock_for_long_makes_fewer_updates() -> None:
+    assert [lanes.counter("locked", hold=hold).updates for hold in (0, "1us", "10us", "1s")] == [
+        10_000,
+        10_000,
+        2000,
+        1,
+    ]
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^unknown step 'add': the steps are plain, call, await, locked, atomic$"):
+        lanes.counter("add")
+    with pytest.raises(ValueError, match="hold is work done inside the lock, and step call has none"):
+        lanes.counter("call", hold="1us")
+    with pytest.raises(ValueError, match="updates must be a whole number from 1 to"):
+        lanes.counter(updates=0)
+    with pytest.raises(ValueError, match="'long' does not parse"):
+        lanes.counter("locked", hold="long")
+    with pytest.raises(ValueError, match="native-serial makes no sense, nor does anything else that was asked for"):
+        lanes.compare(lanes.counter("await"), models="native-fork,native-serial")
+    with pytest.raises(ValueError, match="threading with body 'python' makes no sense: only a coroutine can await"):
+        lanes.run(lanes.counter("await"), "threading")
