@@ -449,6 +449,17 @@ def test_tasks_are_repeated_with_new_numbers_and_all_else_stays() -> None:
         assert len(sample.take(twice, model, None if "native" in model else "python", 2).outcomes) == 6
 
 
+@pytest.mark.parametrize("model", ["threading", "multiprocessing", "multiprocessing[spawn]", "native-fork"])
+def test_what_workers_share_they_share_in_repeated_tasks_as_well(model: str) -> None:
+    work = lanes.counter(tasks=2, updates=100, step="locked")
+    twice = repeated(work, 2)
+    assert isinstance(twice, Sharing)
+    expected = sample.take(work, "serial", "python", 1)
+    run = sample.take(twice, model, None if "native" in model else "python", 2)
+    assert run.outcomes == expected.outcomes * 2
+    assert run.figures == {}, "which would be those of another number of tasks"
+
+
 # ---- models at work
 
 

@@ -159,7 +159,9 @@ def kind_of(target: str) -> str:
     if target.startswith("/memfd:"):
         return "memfd"
     if target.startswith("/dev/shm/"):
-        return "shared memory"
+        return "shm file"
+    if target.startswith(("/proc/", "/sys/")):
+        return "proc file"
     if target.startswith(("/dev/pts/", "/dev/tty")):
         return "terminal"
     return "device" if target.startswith("/dev/") else "file"
