@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,15 @@ def test_nothing_is_known_of_what_a_killed_worker_did() -> None:
     work = lanes.counter("atomic", tasks=2)
     killed = lanes.Outcome("killed", error="WorkerKilled")
     assert set(work.figures(make_run(outcomes=(lanes.Outcome("ok", (1,)), killed))).values()) == {None}
+
+
+def test_tasks_that_were_never_begun_have_lost_nothing() -> None:
+    area = _core.Area(AREA)
+    work = replace(lanes.counter("atomic", tasks=2, updates=5), area=area)
+    memoryview(area).cast("q")[0] = 5
+    rejected = lanes.Outcome("rejected")
+    assert work.figures(make_run(outcomes=(lanes.Outcome("ok", (5,)), rejected)))["lost"] == 0
+    assert work.figures(make_run(outcomes=(rejected, rejected)))["lost"] is None
 
 
 # ---- steps that make no sense, and what is said of the others

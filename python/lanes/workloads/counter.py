@@ -189,10 +189,10 @@ class Counter:
         return {"number": Number(), "lock": threading.Lock()}
 
     def figures(self, run: Run) -> dict[str, float | None]:
-        """Nothing is known where a task did not come to its end: it may have made any number of updates."""
-        if any(outcome.status != "ok" for outcome in run.outcomes):
+        """Nothing is known where a worker was killed: it may have made any number of updates."""
+        made = self.updates * sum(outcome.status == "ok" for outcome in run.outcomes)
+        if not made or any(outcome.status == "killed" for outcome in run.outcomes):
             return dict.fromkeys(self.units)
-        made = self.updates * self.count
         lost = made - self._total()
         waits = [outcome.figures for outcome in run.outcomes if outcome.figures]
         waited_ns, held_ns = map(sum, zip(*waits, strict=True)) if waits else (None, None)
