@@ -21,6 +21,7 @@ from lanes.comparison import Comparison, Difference, Distance, Row
 from lanes.doctor import Finding
 from lanes.doctor import examine as doctor
 from lanes.identity import Identity, IdentityFilter, current
+from lanes.load import Instant, Load, LoadRow, load
 from lanes.run import run
 from lanes.sweep import Curve, Fit, Sweep, sweep
 from lanes.types import InFlight, Outcome, Run, Span, Task
@@ -48,6 +49,9 @@ __all__ = [
     "Identity",
     "IdentityFilter",
     "InFlight",
+    "Instant",
+    "Load",
+    "LoadRow",
     "Look",
     "Outcome",
     "Row",
@@ -67,6 +71,7 @@ __all__ = [
     "current",
     "doctor",
     "download",
+    "load",
     "run",
     "run_async",
     "sweep",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from lanes import events, workloads
-from lanes.cli.rows import modules, row_of
+from lanes.cli.rows import modules, row_of, written
 from lanes.cli.screen import display_of, file_of, json_of, make_console, refuse
 from lanes.compare import Step, compare
 from lanes.comparison import Comparison
@@ -90,12 +90,13 @@ def _comparison(result: Comparison | Sweep) -> Comparison:
     return result if isinstance(result, Comparison) else result.comparison
 
 
-def workload_of(name: str, options: argparse.Namespace) -> Workload:
+def workload_of(name: str, options: argparse.Namespace, command: str = "compare") -> Workload:
     """The workload, made from those of its choices that were given."""
     if row_of(name) == function.FORM:
         return _function(name, options)
     given, module = vars(options), workloads.load(name)
-    choices = {key: given[key] for key in ("tasks", *module.OPTIONS) if key in given}
+    asked = {key: written(command, name, key) for key in ("tasks", *module.OPTIONS)}
+    choices = {key: given[option] for key, option in asked.items() if option in given}
     inputs = [*given.get("input", []), *(_read_urls(file_of("urls", options)) if "urls" in given else [])]
     make: Callable[..., Workload] = getattr(module, name)
     return make(inputs, **choices) if inputs else make(**choices)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import platform
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn, TypeAlias
 
 import lanes
@@ -14,8 +14,9 @@ from lanes.anatomy import BY_DEFAULT as LOOKED_AT
 from lanes.cli.anatomy import run_anatomy
 from lanes.cli.claims import run_claims
 from lanes.cli.commands import serve_origin, show_doctor, show_models, show_report, show_workloads
+from lanes.cli.loading import FULL, KINDS, LASTING, QUEUE, run_load
 from lanes.cli.measuring import BY_DEFAULT, run_compare, run_sweep
-from lanes.cli.rows import input_of, modules, option_of, row_of
+from lanes.cli.rows import input_of, modules, option_of, row_of, written
 from lanes.compare import BUDGET_S
 from lanes.sample import DEADLINE_S
 from lanes.types import BODIES
@@ -37,6 +38,12 @@ _EXAMPLES = {
         "lanes sweep compute --workers 1,2,4,8",
         "lanes sweep download --latency 20ms --models python --budget 90s",
         "lanes sweep mypkg.mymod:function --items items.json",
+    ),
+    "load": (
+        "lanes load wait --duration 20ms --rate 150/s --workers 4",
+        "lanes load compute --rate 100/s --arrivals poisson --queue 16 --full reject",
+        "lanes load wait --rate 500/s --queue unbounded --for 2s --models threading,asyncio,native-epoll",
+        "lanes load mypkg.mymod:function --items items.json --rate 50/s",
     ),
     "anatomy": (
         "lanes anatomy compute --models threading,multiprocessing",
@@ -104,6 +111,8 @@ def make_parser() -> _Parser:
     _add_measuring(commands, "compare", about, run_compare)
     about = "the same over worker counts: how each model scales, how many workers are best, from when it pays off"
     _add_measuring(commands, "sweep", about, run_sweep)
+    about = "tasks that arrive at a rate: how long they wait, how many wait, what a full queue sends away or holds up"
+    _add_measuring(commands, "load", about, run_load)
     about = "what is there while a model works: processes, threads, memory, descriptors, as the kernel tells them"
     _add_measuring(commands, "anatomy", about, run_anatomy)
     _add_claims(commands)
@@ -128,9 +137,9 @@ def _add_measuring(
     rows = parser.add_subparsers(title="workloads", metavar="WORKLOAD", dest="workload")
     rows.choices = rows._name_parser_map = _Rows()  # argparse knows no other way to more names than it has listed
     for name, module in modules().items():
-        examples = [example.replace("lanes compare", f"lanes {command}") for example in module.EXAMPLES]
+        examples = [_example(example, command, name, module.OPTIONS) for example in module.EXAMPLES]
         row = _add(rows, name, module.ABOUT, examples, perform)
-        options = {option_of(key): described for key, described in module.OPTIONS.items()}
+        options = {option_of(written(command, name, key)): described for key, described in module.OPTIONS.items()}
         if described := input_of(module):
             row.add_argument("input", metavar=described[0], nargs="*", help=described[1])
             options["--urls"] = ("FILE", "with one URL a line; a line that begins with # is a comment")
@@ -144,6 +153,13 @@ def _add_measuring(
             else:
                 row.add_argument(option, metavar=metavar, type=_number if metavar == "N" else str, help=words)
         _add_common_options(row, command)
+
+
+def _example(example: str, command: str, row: str, keys: Iterable[str]) -> str:
+    """An example of `compare` as one of another command."""
+    for key in keys:
+        example = example.replace(f"{option_of(key)} ", f"{option_of(written(command, row, key))} ")
+    return example.replace("lanes compare", f"lanes {command}") + " --rate 100/s" * (command == "load")
 
 
 def _add_claims(commands: Subparsers) -> None:
@@ -193,12 +209,15 @@ def _add_common_options(parser: _Parser, command: str) -> None:
     else:
         group.add_argument("--workers", metavar="N", type=_number, help="threads, processes or tasks in flight")
     group.add_argument("--tasks", metavar="N", type=_number, help="how many tasks")
-    if command != "anatomy":
+    if command == "load":
+        _add_terms(group)
+    elif command != "anatomy":
         group.add_argument(
             "--rounds", metavar="N", type=_number, help="samples of every row; as many as it takes if left out"
         )
         group.add_argument("--budget", metavar="TIME", help=f"the time that as many may take (about {BUDGET_S:g}s)")
-    group.add_argument("--deadline", metavar="TIME", help=f"a sample that takes longer is killed ({DEADLINE_S:g}s)")
+    longest = f"{DEADLINE_S:g}s{' more than it takes' * (command == 'load')}"
+    group.add_argument("--deadline", metavar="TIME", help=f"a sample that takes longer is killed ({longest})")
     group.add_argument(
         "--seed", metavar="N", type=_number, help="of all that is left to chance; the result has the one that was used"
     )
@@ -213,6 +232,15 @@ def _add_common_options(parser: _Parser, command: str) -> None:
         words = "write every event of one more run of each row here, one JSON object a line"
         group.add_argument("--log", metavar="FILE", help=words)
     group.add_argument("--quiet", action="store_true", help="neither progress nor table: only what went wrong")
+
+
+def _add_terms(group: argparse._ArgumentGroup) -> None:
+    """On what terms tasks come."""
+    group.add_argument("--rate", metavar="RATE", help="how many arrive, such as 200/s or 12000/min")
+    group.add_argument("--arrivals", metavar="KIND", help=f"{' or '.join(KINDS)} ({KINDS[0]})")
+    group.add_argument("--queue", metavar="N", help=f"how many may wait for a worker, or unbounded ({QUEUE})")
+    group.add_argument("--full", metavar="RULE", help=f"what a task does when it is: {' or '.join(FULL)} ({FULL[0]})")
+    group.add_argument("--for", metavar="TIME", help=f"for how long tasks arrive ({LASTING})")
 
 
 def _add(

@@ -18,6 +18,16 @@ def option_of(key: str) -> str:
     return f"--{key.replace('_', '-')}"
 
 
+TERMS = ("rate", "arrivals", "queue", "full", "for")
+"""The choices of `lanes load` itself."""
+
+
+def written(command: str, row: str, key: str) -> str:
+    """How a choice of a workload is called there: with the workload's name before it where the command has one of the
+    same name, `--download-rate`."""
+    return f"{row}_{key}" if command == "load" and key in TERMS else key
+
+
 def input_of(module: ModuleType) -> tuple[str, str] | None:
     """The form and the meaning of what a workload is given besides its choices, if anything."""
     described: tuple[str, str] | None = getattr(module, "INPUT", None)

@@ -94,6 +94,23 @@ order of the grid; sizes are in bytes. A look:
       descriptors            number, kind (file, pipe, socket, eventfd, epoll, memfd, ...), target
     reason, error            why the cell makes no sense, or why there was nothing to be seen; or null
 
+A load has schema, workload, machine and seed as above, no rows of a comparison, and under "load":
+
+    rate                     arrivals a second; arrivals, "constant" or "poisson"; for_s, for how long they came
+    queue, full              how many may wait, null for any number; "wait" or "reject", what comes to a full one
+    open_s                   what had not begun so long after the beginning is left
+    offered                  how many tasks arrived at each model
+    unchecked                why no outcomes could be held against the baseline's, or null
+    rows                     in the order of the grid: model, family, body, workers; arrived, and what adds up to it:
+                             completed, failed, rejected, left; waiting_s (from due to started), working_s (from there
+                             to finished), latency_s (from due to finished) and slip_s (from due to admitted, the
+                             producer's), each with p50, p90, p99 and max, or null where no task came so far;
+                             most_backlog (in the queue) and most_at_work (begun and not finished); served, tasks
+                             finished a second; peak_pss_bytes; series; agrees, differences, error and reason
+    series                   of a row, in intervals of equal length: until_s; the most in it of backlog, outside (due,
+                             and kept waiting by a full queue) and at_work; served a second; service_s, the median of
+                             working_s of those finished in it, or null
+
 A span: task, worker, thread_id, process_id, cpu, and in seconds since the start of its run claimed_s, started_s,
 finished_s; cpu_s is the CPU time of its worker's thread. Several comparisons written at once are
 {"schema": 1, "comparisons": [...]}, each as above. Numbers that are not known are null.
@@ -109,7 +126,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from lanes.backlog import Point, Times
 from lanes.comparison import Comparison, Difference, Row
+from lanes.load import Load, LoadRow
 from lanes.report import stall
 from lanes.sweep import Curve, Fit, Sweep
 from lanes.types import Closeup, Measuring, Outcome, Pulse, Run, Span, Usage
@@ -120,8 +139,10 @@ Document: TypeAlias = dict[str, Any]
 """A comparison as it was read."""
 
 
-def document(result: Comparison | Sweep) -> dict[str, object]:
-    """A comparison or a sweep as what JSON can hold."""
+def document(result: Comparison | Sweep | Load) -> dict[str, object]:
+    """A comparison, a sweep or a load as what JSON can hold."""
+    if isinstance(result, Load):
+        return _load(result)
     if isinstance(result, Sweep):
         curves = [_curve(curve) for curve in result.curves]
         return {**document(result.comparison), "sweep": {"workers": list(result.workers), "curves": curves}}
@@ -143,6 +164,69 @@ def document(result: Comparison | Sweep) -> dict[str, object]:
             "total": distance.total,
         },
         "rows": [_row(row, comparison.explanation(row), units) for row in comparison],
+    }
+
+
+def _load(load: Load) -> dict[str, object]:
+    workload, terms = load.workload, load.terms
+    return {
+        "schema": SCHEMA,
+        "workload": {"name": workload.name, "params": dict(workload.params), "tasks": len(workload.tasks)},
+        "machine": dict(load.machine),
+        "seed": load.seed,
+        "load": {
+            "rate": terms.rate,
+            "arrivals": terms.arrivals,
+            "for_s": terms.seconds,
+            "queue": terms.bound,
+            "full": terms.full,
+            "open_s": terms.open_s,
+            "offered": load.offered,
+            "unchecked": load.unchecked,
+            "rows": [_load_row(row, load.unchecked is None) for row in load],
+        },
+    }
+
+
+def _load_row(row: LoadRow, checked: bool) -> dict[str, object]:
+    return {
+        "model": row.model,
+        "family": row.family,
+        "body": row.body,
+        "workers": row.workers,
+        "arrived": row.arrived,
+        "completed": row.completed,
+        "failed": row.failed,
+        "rejected": row.rejected,
+        "left": row.left,
+        "waiting_s": _times(row.waiting),
+        "working_s": _times(row.working),
+        "latency_s": _times(row.latency),
+        "slip_s": _times(row.slip),
+        "most_backlog": row.most_backlog,
+        "most_at_work": row.most_at_work,
+        "served": row.served,
+        "peak_pss_bytes": row.peak_pss_bytes,
+        "series": [_point(point) for point in row.series],
+        "agrees": not row.differences if checked and row.error is None and row.reason is None else None,
+        "differences": [_difference(difference) for difference in row.differences],
+        "error": row.error,
+        "reason": row.reason,
+    }
+
+
+def _times(times: Times | None) -> dict[str, float] | None:
+    return None if times is None else {"p50": times.p50, "p90": times.p90, "p99": times.p99, "max": times.max}
+
+
+def _point(point: Point) -> dict[str, object]:
+    return {
+        "until_s": point.until_s,
+        "backlog": point.backlog,
+        "outside": point.outside,
+        "at_work": point.at_work,
+        "served": point.served,
+        "service_s": point.service_s,
     }
 
 
@@ -171,7 +255,7 @@ def _fit(fit: Fit) -> dict[str, object]:
     }
 
 
-def text(results: Sequence[Comparison | Sweep]) -> str:
+def text(results: Sequence[Comparison | Sweep | Load]) -> str:
     """One result as itself, several as a list."""
     documents = [document(result) for result in results]
     whole = documents[0] if len(documents) == 1 else {"schema": SCHEMA, "comparisons": documents}
@@ -199,7 +283,7 @@ def check_writable(path: Path) -> None:
         raise PermissionError(f"cannot write {path}: permission denied")
 
 
-def write(results: Sequence[Comparison | Sweep], path: Path) -> None:
+def write(results: Sequence[Comparison | Sweep | Load], path: Path) -> None:
     """Write the file as a whole or not at all; a pipe or a device is written to as it is."""
     write_text(text(results), path)
 
@@ -232,6 +316,10 @@ def read(path: Path) -> list[Document]:
     if isinstance(schema, int) and schema > SCHEMA:
         raise ValueError(f"cannot read {path}: it is of version {schema}, and this lanes knows version {SCHEMA}")
     documents: object = found.get("comparisons", [found]) if schema == SCHEMA else []
+    if isinstance(documents, list) and any(isinstance(each, dict) and "load" in each for each in documents):
+        raise ValueError(
+            f"cannot read {path}: it is a load, and only results of lanes compare --json can be held together"
+        )
     if not isinstance(documents, list) or not documents or not all(map(_is_comparison, documents)):
         raise ValueError(f"cannot read {path}: it is no result of lanes compare --json")
     return documents

@@ -477,10 +477,15 @@ def broken_laws(comparison: Comparison) -> Iterator[str]:
 
 def reasons(comparison: Comparison) -> Iterator[str]:
     """The cells that make no sense, one line per reason."""
+    yield from senseless((row.name, row.reason) for row in comparison)
+
+
+def senseless(rows: Iterable[tuple[str, str | None]]) -> Iterator[str]:
+    """The same for names of cells, each with its reason if there is one."""
     cells: dict[str, list[str]] = {}
-    for row in comparison:
-        if row.reason is not None:
-            cells.setdefault(row.reason, []).append(row.name)
+    for name, reason in rows:
+        if reason is not None:
+            cells.setdefault(reason, []).append(name)
     for reason, names in cells.items():
         yield f"{listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}"
 
@@ -493,8 +498,13 @@ def _differences(comparison: Comparison, row: Row) -> Iterator[str]:
         alike.setdefault(each.text if by_url else each.task, []).append(each)
     for first, *more in alike.values():
         tasks = f"{len(more) + 1} tasks" if more else f"task {first.task}"
-        what = f"{tasks} {first.text}".rstrip()
-        yield f"{what}: expected {_outcome(first.expected)}, got {_outcome(first.got)}"
+        yield differs(first, tasks)
+
+
+def differs(difference: Difference, what: str | None = None) -> str:
+    """A difference in words; it may stand for several tasks."""
+    what = f"{what or f'task {difference.task}'} {difference.text}".rstrip()
+    return f"{what}: expected {_outcome(difference.expected)}, got {_outcome(difference.got)}"
 
 
 def _outcome(outcome: Outcome) -> str:

@@ -1,0 +1,365 @@
+"""One workload on many models while its tasks arrive over time: how long they wait, how many wait, what is sent away.
+
+A comparison gives a model all tasks at once and asks how long it takes. A load lets them come, at a rate that the model
+may not keep up with, and asks how long each of them takes. The arrivals are made beforehand from the seed and are the
+same for every model, each of which meets them in a fresh process of its own. Where there is a producer (the models
+with a queue of the library's) it hands a task over at its time, and slips when the queue is full and makes it wait.
+
+Arrivals last for `duration`; what they leave in the queue may then be worked off for as long again. What has not begun
+by then is left, so that a model that falls far behind comes to an end, too.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from lanes import machine, sample
+from lanes.arrivals import schedule
+from lanes.backlog import Book, Point, Times
+from lanes.closeup import MemoryWatch
+from lanes.compare import Cell, cells_of
+from lanes.comparison import BASELINE, Difference, label, named
+from lanes.models import pick, select
+from lanes.run import as_workload
+from lanes.source import Gate
+from lanes.types import BODIES, Outcome, Workload
+from lanes.units import parse_bound, parse_duration, parse_frequency, short
+
+QUEUE = 64
+LASTING = "5s"
+FULL = ("wait", "reject")
+UNDONE = ("rejected", "left")
+"""What comes of a task that is never started."""
+
+_LOOK_S = 0.1
+_MEMORY_S = 0.3
+"""Reading a process's memory stops it for a moment: so long it is left alone between two looks, or longer."""
+
+_SPARE_NS = 10**9
+_MOSTLY = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What every model of a load meets.
+
+    rate: arrivals a second, on average. arrivals: "constant" or "poisson". seconds: for how long they come.
+    bound: how many may wait in the queue; None for any number. full: what comes to a full one is to "wait" or is
+    "reject"ed. open_s: what has not begun so long after the beginning is left.
+    """
+
+    rate: float
+    arrivals: str
+    seconds: float
+    bound: int | None
+    full: str
+    open_s: float
+
+    @property
+    def rejects(self) -> bool:
+        return self.full == "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A load as it goes: the model that is at it, the how manieth of how many, and for how long; how many tasks have
+    been started and not finished; how many wait; and since the look before, how many were finished a second and how
+    long these took since they were due, on average (None where none was)."""
+
+    name: str
+    place: int
+    places: int
+    elapsed_s: float
+    in_flight: int
+    backlog: int
+    rate: float
+    latency_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRow:
+    """What became of the arrivals on one model with one body.
+
+    arrived: how many there were. They add up: completed, failed (the work failed, as work may, or its worker was
+    killed), rejected, and left: not begun when all was over, or, on a model that ended with an error, not finished.
+    waiting, working, latency, slip: from due to started, from there to finished, from due to finished, and from due to
+    admitted; all of those that came so far. None where none did.
+    most_backlog: the most tasks in the queue; most_at_work: begun and not finished. served: tasks finished a second.
+    peak_pss_bytes: of the process and its children; None where the load was over too soon for a look.
+    differences: tasks whose outcome is not the baseline's. error: why it ended early; reason: why the cell makes no
+    sense, and has nothing else.
+    """
+
+    model: str
+    family: str
+    body: str | None
+    workers: int
+    arrived: int = 0
+    completed: int = 0
+    failed: int = 0
+    rejected: int = 0
+    left: int = 0
+    waiting: Times | None = None
+    working: Times | None = None
+    latency: Times | None = None
+    slip: Times | None = None
+    most_backlog: int = 0
+    most_at_work: int = 0
+    served: float = 0.0
+    peak_pss_bytes: int | None = None
+    series: tuple[Point, ...] = field(default=(), repr=False)
+    differences: tuple[Difference, ...] = ()
+    error: str | None = None
+    reason: str | None = None
+
+    @property
+    def name(self) -> str:
+        return label(self.model, self.body)
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None and not self.differences
+
+    def kept_up(self, terms: Terms) -> bool:
+        """Whether it served what came as fast as it came, give or take a tenth and the length of a task."""
+        if not self.arrived or self.working is None or self.error or self.rejected or self.left:
+            return False
+        return self.served >= _MOSTLY * self.arrived / (terms.seconds + self.working.max)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a load came to: its rows, in the order of the grid.
+
+    offered: how many tasks arrived at each. unchecked: why outcomes could not be held against the baseline's.
+    """
+
+    workload: Workload
+    terms: Terms
+    offered: int
+    seed: int
+    machine: Mapping[str, object]
+    rows: tuple[LoadRow, ...]
+    unchecked: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether every model came to its end and gave what the baseline gives."""
+        return self.unchecked is None and all(row.ok for row in self.rows)
+
+    def __iter__(self) -> Iterator[LoadRow]:
+        return iter(self.rows)
+
+    def __getitem__(self, key: str | tuple[str, str | None]) -> LoadRow:
+        """The row of a model, or of a model and a body. A Python model alone gives its Python body."""
+        return named(self.rows, key, "row")
+
+    def __str__(self) -> str:
+        """The tables, as `lanes load` shows them."""
+        from lanes.report import load  # printing stands above measuring, and is not loaded to measure
+
+        return load.text(self)
+
+
+def load(
+    workload: Workload | Callable[[Any], object],
+    items: Iterable[object] | None = None,
+    *,
+    rate: str | float,
+    arrivals: str = "constant",
+    queue: str | int | None = QUEUE,
+    full: str = "wait",
+    duration: str | float = LASTING,
+    models: str | Iterable[str] = "all",
+    bodies: str | Iterable[str] = "python",
+    workers: int | None = None,
+    deadline: str | float | None = None,
+    progress: Callable[[Instant], None] | None = None,
+    seed: int | None = None,
+) -> Load:
+    """Let the tasks of `workload`, each in its turn, arrive at every model asked for, and see what becomes of them.
+
+    The workload may be a function of your own, with items, as in `compare`.
+
+    rate:     how many arrive, such as "200/s" or "12000/min"; a number is per second.
+    arrivals: "constant", one after the other; or "poisson", which know nothing of each other.
+    queue:    how many may wait for a worker; "unbounded" or None for any number, as the standard library has it.
+    full:     what a task does that finds the queue full: "wait", which makes its producer late, or "reject".
+    duration: for how long tasks arrive. What has not begun as long again after that, and a second, is left.
+    models, bodies, workers: as in `compare`; of the bodies only Python's when nothing is said.
+    deadline: for one model; when left out 120 s more than it takes. One that takes longer is killed, with an error.
+    progress: called with an Instant about ten times a second.
+    seed:     of the order of the models and of Poisson arrivals; the one that was used stands in the result.
+
+    Raises ValueError for what does not exist or parse, and for more arrivals or workers than there is room for.
+    """
+    workload = as_workload(workload, items)
+    seed = random.SystemRandom().getrandbits(32) if seed is None else seed
+    terms, due = _agreed(rate, arrivals, queue, full, duration, seed)
+    deadline_s = sample.DEADLINE_S + terms.open_s if deadline is None else parse_duration(deadline) / 1e9
+    if deadline_s <= 0:
+        raise ValueError(f"deadline must be longer than nothing, not {short(deadline)}")
+    cells = _wanted(cells_of(workload, models, bodies, workers), models, bodies)
+    tell = progress or (lambda instant: None)
+    with workload.serve() as served:
+        expected, unchecked = _expected(served, deadline_s, seed)
+        order = [cell for cell in cells if cell.reason is None]
+        random.Random(seed).shuffle(order)
+        done = {
+            cell.name: _Trial(cell, terms, due, deadline_s, seed, (place, len(order), tell)).row(served, expected)
+            for place, cell in enumerate(order)
+        }
+    rows = tuple(done.get(cell.name) or _senseless(cell) for cell in cells)
+    return Load(workload, terms, len(due), seed, machine.facts(), rows, unchecked)
+
+
+def _agreed(
+    rate: str | float, arrivals: str, queue: str | int | None, full: str, duration: str | float, seed: int
+) -> tuple[Terms, tuple[int, ...]]:
+    """The terms, and when each task is due."""
+    frequency, bound, for_ns = parse_frequency(rate), parse_bound(queue), parse_duration(duration)
+    if full not in FULL:
+        raise ValueError(f"unknown rule for a full queue {full!r}: choose from {', '.join(FULL)}")
+    if full == "reject" and bound is None:
+        raise ValueError("an unbounded queue is never full and rejects nothing: give it a bound, such as 64")
+    due = schedule(frequency, for_ns, arrivals, seed)
+    return Terms(float(frequency), arrivals, for_ns / 1e9, bound, full, (2 * for_ns + _SPARE_NS) / 1e9), due
+
+
+def _wanted(cells: Sequence[Cell], models: str | Iterable[str], bodies: str | Iterable[str]) -> list[Cell]:
+    """Without the baseline, which a comparison always has, where nobody has asked for it."""
+    asked = BASELINE[0] in select(models) and BASELINE[1] in pick("body", bodies, BODIES, {"all": BODIES})
+    return [cell for cell in cells if asked or (cell.model, cell.body) != BASELINE]
+
+
+def _senseless(cell: Cell) -> LoadRow:
+    return LoadRow(cell.model, cell.family, cell.body, cell.workers, reason=cell.reason)
+
+
+def _expected(served: Workload, deadline_s: float, seed: int) -> tuple[tuple[Outcome, ...], str | None]:
+    """What the baseline gives for each task; or nothing, and why."""
+    try:
+        return sample.take(served, *BASELINE, 1, "bare", deadline_s, seed=seed).outcomes, None
+    except (sample.SampleError, OSError) as error:
+        return (), " ".join(str(error).split())
+
+
+class _Watch:
+    """A load, looked at from outside while it goes."""
+
+    def __init__(self, gate: Gate, tell: Callable[[Gate], None]) -> None:
+        self.pause_s = _LOOK_S
+        self.memory = MemoryWatch()
+        self._tell = partial(tell, gate)
+        self._next = 0.0
+
+    def look(self, pid: int) -> None:
+        self._tell()
+        if time.monotonic() >= self._next:
+            self.memory.look(pid)
+            self._next = time.monotonic() + max(_MEMORY_S, self.memory.pause_s)
+
+
+@dataclass(slots=True)
+class _Trial:
+    """One cell under the load."""
+
+    cell: Cell
+    terms: Terms
+    due: tuple[int, ...]
+    deadline_s: float
+    seed: int
+    told: tuple[int, int, Callable[[Instant], None]]
+    before: tuple[float, int, int] = (0.0, 0, 0)
+    """As of the look before: time, tasks finished, and their latencies in all."""
+
+    def row(self, served: Workload, expected: Sequence[Outcome]) -> LoadRow:
+        cell, terms = self.cell, self.terms
+        gate = Gate.made(self.due, terms.bound, terms.rejects, int(terms.open_s * 1e9))
+        watch = _Watch(gate, self.look)
+        outcomes: tuple[Outcome, ...] = ()
+        error = None
+        try:
+            outcomes = sample.take(
+                served,
+                cell.model,
+                cell.body,
+                cell.workers,
+                "bare",
+                self.deadline_s,
+                seed=self.seed,
+                gate=gate,
+                watch=watch,
+            ).outcomes
+        except (sample.SampleError, OSError) as problem:
+            error = " ".join(str(problem).split())
+        finally:
+            gate.close()
+        book = Book.of(gate.arrivals, terms.bound, terms.rejects)
+        return LoadRow(
+            cell.model,
+            cell.family,
+            cell.body,
+            cell.workers,
+            *_counts(book, outcomes),
+            waiting=book.waiting,
+            working=book.working,
+            latency=book.latency,
+            slip=book.slip,
+            most_backlog=book.most_backlog,
+            most_at_work=book.most_at_work,
+            served=book.served,
+            peak_pss_bytes=watch.memory.peak_pss,
+            series=book.series(),
+            differences=tuple(_differences(served, expected, outcomes)),
+            error=error,
+        )
+
+    def look(self, gate: Gate) -> None:
+        """Tell whoever wants to know how it goes."""
+        place, places, tell = self.told
+        arrived, rejected, started, finished, latency_ns = gate.arrivals.progress()
+        began, now = gate.arrivals.began(), time.monotonic()
+        when, finished_before, latency_before = self.before
+        more = finished - finished_before
+        waiting = max(0, arrived - rejected - started)
+        tell(
+            Instant(
+                self.cell.name,
+                place,
+                places,
+                max(0.0, now - began / 1e9) if began else 0.0,
+                started - finished,
+                waiting if self.terms.bound is None else min(waiting, self.terms.bound),
+                more / (now - when) if when else 0.0,
+                (latency_ns - latency_before) / more / 1e9 if more else None,
+            )
+        )
+        self.before = now, finished, latency_ns
+
+
+def _counts(book: Book, outcomes: Sequence[Outcome]) -> tuple[int, int, int, int, int]:
+    """How many arrived, were completed, failed, were rejected and were left. Without outcomes, because the model ended
+    early, as far as the book knows."""
+    statuses = [outcome.status for outcome in outcomes] or [
+        "rejected" if rejected else "left" if finished is None else "ok"
+        for rejected, finished in zip(book.rejected, book.finished, strict=True)
+    ]
+    completed, rejected, left = (statuses.count(status) for status in ("ok", *UNDONE))
+    return len(statuses), completed, len(statuses) - completed - rejected - left, rejected, left
+
+
+def _differences(served: Workload, expected: Sequence[Outcome], outcomes: Sequence[Outcome]) -> Iterator[Difference]:
+    """The tasks that were done and came to something else than the baseline's; each once, when it first did."""
+    seen: set[int] = set()
+    tasks = served.tasks if expected else ()
+    for n, got in enumerate(outcomes if expected else ()):
+        turn, task = divmod(n, len(tasks))
+        if got.status not in UNDONE and got != expected[task] and task not in seen:
+            seen.add(task)
+            yield Difference(turn, task, tasks[task].text, expected[task], got)

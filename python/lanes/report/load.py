@@ -1,0 +1,182 @@
+"""A load as people read it: what became of the tasks, how long they waited and worked, and the backlog over time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lanes.backlog import Point, Times
+from lanes.load import Load, LoadRow
+from lanes.report import table
+from lanes.units import format_duration, format_frequency, format_size
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_PLAIN = "_.:-=+*#"
+"""The same for a console that has no such characters."""
+
+_WIDTH = 36
+"""Columns of a chart."""
+
+
+def text(load: Load, width: int = 80) -> str:
+    """The tables and the chart as plain text."""
+    return table.as_text(lambda console: show(load, console), width)
+
+
+def show(load: Load, console: Console) -> None:
+    """Print what became of the tasks, the times, the chart and what there is to say."""
+    wrap = not console.is_terminal
+    ran = [row for row in load if row.reason is None]
+    console.print(_title(load), soft_wrap=wrap)
+    table.print_table(_counts(ran), console)
+    console.print()
+    console.print("ms: waiting, from due to started; and working, from there to finished", style="dim")
+    table.print_table(_times(ran), console)
+    console.print()
+    _show_chart(load, ran, console)
+    for note in _notes(load):
+        console.print(note, soft_wrap=wrap)
+
+
+def problems(load: Load) -> Iterator[str]:
+    """What makes a load fail, one line each."""
+    if load.unchecked is not None:
+        yield f"outcomes could not be checked, as the baseline failed: {load.unchecked}"
+    for row in load:
+        if row.error is not None:
+            yield f"{row.name}: {row.error}"
+        if row.differences:
+            first = row.differences[0]
+            many = table.count(len(row.differences), "task")
+            yield f"{row.name}: {many} differ from serial/python, the first of them {table.differs(first)}"
+
+
+def _title(load: Load) -> Text:
+    workload, terms, machine = load.workload, load.terms, load.machine
+    params = {key: value for key, value in workload.params.items() if value != workload.name}
+    facts = [f"{table.count(len(workload.tasks), 'task')} in turn", *table.params_of(params)]
+    queue = "an unbounded queue" if terms.bound is None else f"a queue of {terms.bound:,}, full: {terms.full}"
+    return Text.assemble(
+        (workload.name, "bold"),
+        f": {', '.join(facts)}\n{format_frequency(terms.rate)} for {format_duration(terms.seconds * 1e9)},"
+        f" {terms.arrivals}: {table.count(f'{load.offered:,}', 'arrival')}; {queue}; seed {load.seed}\n"
+        f"Python {machine['python']}{'' if machine['gil'] else ' without GIL'},"
+        f" {table.count(machine['processors_usable'], 'processor')}",
+    )
+
+
+def _names(rows: Sequence[LoadRow]) -> list[str]:
+    """Without the body where no model has more than one."""
+    models = [row.model for row in rows]
+    return models if len(set(models)) == len(models) else [row.name for row in rows]
+
+
+def _columns(*numbers: str) -> Table:
+    shown = table.bare_table()
+    shown.add_column("model", no_wrap=True)
+    for name in numbers:
+        shown.add_column(name, no_wrap=True, justify="right")
+    return shown
+
+
+def _counts(rows: Sequence[LoadRow]) -> Table:
+    """What no model has seen is left out."""
+    always = {"done": "completed", "rejected": "rejected", "backlog": "most_backlog", "at work": "most_at_work"}
+    fields = {"done": "completed", "failed": "failed", "rejected": "rejected", "left": "left"} | always
+    shown = {
+        title: each for title, each in fields.items() if title in always or any(getattr(row, each) for row in rows)
+    }
+    counts = _columns(*shown, "slip p99", "memory")
+    for name, row in zip(_names(rows), rows, strict=True):
+        slip = "-" if row.slip is None else format_duration(row.slip.p99 * 1e9)
+        memory = "-" if row.peak_pss_bytes is None else format_size(row.peak_pss_bytes)
+        counts.add_row(name, *(f"{getattr(row, each):,}" for each in shown.values()), slip, memory)
+    return counts
+
+
+def _times(rows: Sequence[LoadRow]) -> Table:
+    shown = _columns("wait p50", "p90", "p99", "max", "work p50", "p90", "p99", "max")
+    for name, row in zip(_names(rows), rows, strict=True):
+        shown.add_row(name, *_quantiles(row.waiting), *_quantiles(row.working))
+    return shown
+
+
+def _quantiles(times: Times | None) -> tuple[str, ...]:
+    if times is None:
+        return ("-",) * 4
+    return tuple(_ms(each) for each in (times.p50, times.p90, times.p99, times.max))
+
+
+def _ms(seconds: float) -> str:
+    """To three digits or to 10 us: 1,249, 303, 20.2, 0.09."""
+    ms = seconds * 1e3
+    return f"{ms:,.0f}" if ms >= 99.95 else f"{ms:.1f}" if ms >= 9.995 else f"{ms:.2f}"
+
+
+# ---- the chart
+
+
+def _show_chart(load: Load, rows: Sequence[LoadRow], console: Console) -> None:
+    ended = max((row.series[-1].until_s for row in rows if row.series), default=0.0)
+    highest = max((row.most_backlog for row in rows), default=0)
+    about = f"backlog over {format_duration(ended * 1e9)}, at most {table.count(f'{highest:,}', 'task')}"
+    console.print(f"{about}; served a second; time of service", style="dim")
+    blocks = _PLAIN if console.options.ascii_only else _BLOCKS
+    widest = max(map(len, _names(rows)))
+    for name, row in zip(_names(rows), rows, strict=True):
+        service = "-" if row.working is None else format_duration(row.working.p50 * 1e9)
+        line = chart(row.series, ended, highest or 1, blocks)
+        console.print(
+            f"{name:<{widest}} {line:<{_WIDTH}} {format_frequency(row.served):>8} {service:>8}", soft_wrap=True
+        )
+    console.print()
+
+
+def chart(series: Sequence[Point], ended_s: float, highest: int, blocks: str = _BLOCKS) -> str:
+    """The backlog in so many blocks as fit until then, `highest` a full one; nothing where the load was over."""
+    line = ""
+    for column in range(_WIDTH):
+        begin, end = ended_s * column / _WIDTH, ended_s * (column + 1) / _WIDTH
+        begun = [0.0, *(point.until_s for point in series)]
+        seen = [
+            point.backlog for point, since in zip(series, begun, strict=False) if since < end and point.until_s > begin
+        ]
+        if not seen:
+            break
+        line += blocks[math.ceil(max(seen) / highest * (len(blocks) - 1))]
+    return line
+
+
+# ---- in words
+
+
+def _notes(load: Load) -> Iterator[Text]:
+    ran = [row for row in load if row.reason is None and row.latency is not None and row.error is None]
+    kept = [row for row in ran if row.kept_up(load.terms)]
+    behind = [row for row in ran if not row.kept_up(load.terms)]
+    rate = format_frequency(load.terms.rate)
+    if kept:
+        best = min(kept, key=lambda row: row.latency.p99 if row.latency else math.inf)
+        soonest = (
+            f", {best.name} the soonest: 99 of 100 tasks within {format_duration(best.latency.p99 * 1e9)}"
+            if best.latency
+            else ""
+        )
+        yield Text(f"{table.count(len(kept), 'model')} kept up with {rate}{soonest}.", "bold")
+    if behind:
+        most = max(behind, key=lambda row: row.served)
+        served = f"the best of them, {most.name}, serves {format_frequency(most.served)}"
+        names = table.listed([row.name for row in behind])
+        yield Text(f"{names} fell behind {rate}: {served}.")
+    if any(row.left for row in ran):
+        yield Text(
+            "What was left had not begun when all was over: it would have waited longer than any that did.", "dim"
+        )
+    for line in problems(load):
+        yield Text(line, "red")
+    for line in table.senseless((row.name, row.reason) for row in load):
+        yield Text(line, "dim")
