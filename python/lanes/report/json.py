@@ -317,9 +317,7 @@ def read(path: Path) -> list[Document]:
         raise ValueError(f"cannot read {path}: it is of version {schema}, and this lanes knows version {SCHEMA}")
     documents: object = found.get("comparisons", [found]) if schema == SCHEMA else []
     if isinstance(documents, list) and any(isinstance(each, dict) and "load" in each for each in documents):
-        raise ValueError(
-            f"cannot read {path}: it is a load, and only results of lanes compare --json can be held together"
-        )
+        raise ValueError(f"cannot read {path}: it is a load, and a report needs results of lanes compare --json")
     if not isinstance(documents, list) or not documents or not all(map(_is_comparison, documents)):
         raise ValueError(f"cannot read {path}: it is no result of lanes compare --json")
     return documents

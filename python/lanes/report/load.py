@@ -50,9 +50,8 @@ def problems(load: Load) -> Iterator[str]:
         if row.error is not None:
             yield f"{row.name}: {row.error}"
         if row.differences:
-            first = row.differences[0]
-            many = table.count(len(row.differences), "task")
-            yield f"{row.name}: {many} differ from serial/python, the first of them {table.differs(first)}"
+            many = f"{len(row.differences)} of {table.count(len(load.workload.tasks), 'task')}"
+            yield f"{row.name}: {many} differ from serial/python, the first: {table.differs(row.differences[0])}"
 
 
 def _title(load: Load) -> Text:
@@ -123,13 +122,13 @@ def _ms(seconds: float) -> str:
 def _show_chart(load: Load, rows: Sequence[LoadRow], console: Console) -> None:
     ended = max((row.series[-1].until_s for row in rows if row.series), default=0.0)
     highest = max((row.most_backlog for row in rows), default=0)
-    about = f"backlog over {format_duration(ended * 1e9)}, at most {table.count(f'{highest:,}', 'task')}"
+    about = f"backlog over {format_duration(ended * 1e9)}, at most {highest:,}"
     console.print(f"{about}; served a second; time of service", style="dim")
     blocks = _PLAIN if console.options.ascii_only else _BLOCKS
     widest = max(map(len, _names(rows)))
     for name, row in zip(_names(rows), rows, strict=True):
         service = "-" if row.working is None else format_duration(row.working.p50 * 1e9)
-        line = chart(row.series, ended, highest or 1, blocks)
+        line = chart(row.series, ended, max(highest, len(blocks)), blocks)
         console.print(
             f"{name:<{widest}} {line:<{_WIDTH}} {format_frequency(row.served):>8} {service:>8}", soft_wrap=True
         )

@@ -1,0 +1,329 @@
+"""Tasks that arrive at a rate: what a load measures, on queues whose answer is known; and how it is shown."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+
+import lanes
+from lanes import models
+from lanes.backlog import Book, Point, Times
+from lanes.comparison import Difference
+from lanes.load import Instant, Load, LoadRow, Terms
+from lanes.report import load as report
+from lanes.types import Outcome
+from lanes.workloads.wait import Wait
+from support import MACHINE
+
+PAIR = "threading,native-pthreads,asyncio,native-epoll"
+NAP = lanes.wait(tasks=3, duration="20ms")
+
+
+def sums_up(row: LoadRow) -> bool:
+    return row.arrived == row.completed + row.failed + row.rejected + row.left
+
+
+# ---- known answers
+
+
+def test_below_what_it_serves_there_is_no_backlog_and_nobody_waits() -> None:
+    result = lanes.load(NAP, rate="40/s", duration="0.7s", models=PAIR, workers=4, seed=1)
+    assert result.ok
+    assert (result.offered, result.seed) == (28, 1)
+    for row in result:
+        assert (row.arrived, row.completed, row.failed, row.rejected, row.left) == (28, 28, 0, 0, 0)
+        assert row.waiting is not None
+        assert row.working is not None
+        assert row.waiting.p50 < 0.01
+        assert 0.02 <= row.working.p50 < 0.04
+        assert row.most_backlog <= 8
+        assert row.served == pytest.approx(40, rel=0.2)
+        assert row.kept_up(result.terms)
+
+
+def test_above_what_it_serves_the_backlog_grows_steadily_to_its_known_end() -> None:
+    """One worker of 20 ms serves 50 a second; at 150 a second, 100 a second pile up."""
+    result = lanes.load(NAP, rate="150/s", duration="1s", queue="unbounded", models=PAIR, workers=1, seed=1)
+    for row in result:
+        assert sums_up(row)
+        assert row.left > 0
+        assert 85 <= row.most_backlog <= 125
+        at = {round(point.until_s, 1): point.backlog for point in row.series}
+        assert at[0.5] == pytest.approx(50, abs=20)
+        assert at[1.0] == pytest.approx(100, abs=25)
+        assert row.most_at_work == 1
+        assert row.served == pytest.approx(50, rel=0.2)
+        assert not row.kept_up(result.terms)
+        assert row.latency is not None
+        assert row.latency.max > 1.0, "who came in the middle waited for those before it"
+
+
+def test_a_bound_holds_on_every_model_and_what_is_rejected_is_counted() -> None:
+    result = lanes.load(
+        NAP, rate="300/s", duration="0.4s", queue=5, full="reject", models="all", workers=2, seed=1, arrivals="poisson"
+    )
+    assert result.ok
+    assert len(result.rows) == len(models.names())
+    for row in result:
+        assert sums_up(row)
+        assert row.arrived == result.offered
+        assert row.rejected > 0
+        assert (row.failed, row.left) == (0, 0)
+        assert 1 <= row.most_backlog <= 5
+        assert max(point.backlog for point in row.series) <= 5
+
+
+def test_a_bound_that_makes_them_wait_makes_the_producer_late() -> None:
+    result = lanes.load(NAP, rate="200/s", duration="0.3s", queue=5, models="all", workers=2, seed=1)
+    assert result.ok
+    for row in result:
+        assert sums_up(row)
+        assert row.rejected == 0
+        assert 1 <= row.most_backlog <= 5
+        assert row.slip is not None
+        assert row.waiting is not None
+        assert row.slip.max > 0.15, "60 tasks of 20 ms take two workers 0.6 s, and come in half of that"
+        # The slip grows: early ones had room.
+        assert row.slip.p50 < row.slip.max
+        assert max(point.outside for point in row.series) > 10
+        assert row.waiting.max >= row.slip.max
+
+
+def test_the_same_seed_gives_the_same_arrivals() -> None:
+    terms: dict[str, Any] = {"rate": "200/s", "arrivals": "poisson", "duration": "0.3s", "models": "native-epoll"}
+    one, two, other = (lanes.load(NAP, **terms, seed=seed) for seed in (7, 7, 8))
+    assert one.offered == two.offered
+    assert (one.seed, other.seed) == (7, 8)
+    assert one.terms == two.terms == other.terms
+
+
+# ---- functions of one's own
+
+
+def nap(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds * 2
+
+
+async def nap_async(seconds: float) -> float:
+    await asyncio.sleep(seconds)
+    return seconds * 2
+
+
+def test_functions_of_ones_own() -> None:
+    result = lanes.load(nap, [0.001, 0.002], rate="100/s", duration="0.3s", models="threading,multiprocessing,serial")
+    assert result.ok
+    assert [row.completed for row in result] == [30, 30, 30]
+    result = lanes.load(nap_async, [0.001], rate="100/s", duration="0.3s", models="asyncio", workers=3)
+    assert result.ok
+    assert result["asyncio"].completed == 30
+
+
+def test_an_outcome_that_is_not_the_baselines_is_found() -> None:
+    result = lanes.load(os.path.basename, ["a"], rate="100/s", duration="0.1s", models="threading")
+    assert result.ok
+    result = lanes.load(
+        lambda _: os.getpid(), [1, 2], rate="100/s", duration="0.1s", models="threading,futures-threads"
+    )
+    assert not result.ok
+    assert not result["threading"].ok
+    assert [difference.task for difference in result["threading"].differences] == [0, 1], "each once"
+    assert "2 of 2 tasks differ from serial/python, the first: task 0" in str(result)
+
+
+def raising(number: int) -> int:
+    raise KeyError(number)
+
+
+def test_work_that_fails_is_counted_and_no_difference() -> None:
+    result = lanes.load(raising, [1], rate="100/s", duration="0.1s", models="threading")
+    assert result.ok
+    assert (result["threading"].completed, result["threading"].failed) == (0, 10)
+
+
+# ---- faults
+
+PROCESSES = [name for name in models.names() if name.endswith("processes") or name.startswith("multiprocessing")]
+
+
+def fatal(number: int) -> int:
+    if number == 7:
+        import multiprocessing
+
+        if multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.mark.parametrize("model", PROCESSES)
+@pytest.mark.parametrize("queue", [2, "unbounded"])
+def test_a_killed_worker_ends_a_model_of_pythons_with_what_is_known(model: str, queue: int | str) -> None:
+    began = time.monotonic()
+    result = lanes.load(
+        fatal, range(50), rate="100/s", duration="0.5s", queue=queue, models=model, workers=2, deadline="60s"
+    )
+    assert time.monotonic() - began < 40
+    row = result[model]
+    assert row.error is not None
+    assert "SIGKILL" in row.error or "terminated abruptly" in row.error or "worker process" in row.error
+    assert sums_up(row)
+    assert 0 < row.completed < 50
+    assert not result.ok
+
+
+def test_a_model_that_does_not_end_is_killed_at_its_deadline() -> None:
+    result = lanes.load(
+        lanes.wait(tasks=1, duration="100s"), rate="10/s", duration="0.2s", models="threading", deadline="3s"
+    )
+    assert result.unchecked is not None, "nor does the baseline"
+    row = result["threading"]
+    assert row.error is not None
+    assert "deadline of 3 s" in row.error
+    assert (row.completed, row.left) == (0, 2)
+    assert not result.ok
+
+
+def test_cells_that_make_no_sense_have_a_reason_and_the_others_are_measured() -> None:
+    result = lanes.load(NAP, rate="50/s", duration="0.1s", models="asyncio", bodies="python,released")
+    assert result[("asyncio", "released")].reason is not None
+    assert result[("asyncio", "python")].completed == 5
+    assert "asyncio/released makes no sense" in str(result)
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        ({"rate": "often"}, "a rate of arrivals is"),
+        ({"queue": "long"}, "a queue has room for"),
+        ({"full": "panic"}, "unknown rule for a full queue 'panic': choose from wait, reject"),
+        ({"queue": None, "full": "reject"}, "an unbounded queue is never full and rejects nothing"),
+        ({"arrivals": "bursts"}, "unknown arrivals 'bursts': choose from constant, poisson"),
+        ({"duration": "soon"}, "a duration is a number of seconds"),
+        ({"rate": "1000000/s"}, "are more than 100,000 arrivals: take a lower rate or less time"),
+        ({"models": "none"}, "unknown model 'none'"),
+        ({"workers": 0}, "workers must be a whole number"),
+        ({"deadline": 0}, "deadline must be longer than nothing"),
+        ({"items": [1]}, "items are for functions of your own"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(choices: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        lanes.load(NAP, **({"rate": "10/s"} | choices))
+
+
+# ---- as it goes
+
+
+def test_progress_tells_how_it_goes() -> None:
+    told: list[Instant] = []
+    result = lanes.load(
+        NAP,
+        rate="100/s",
+        duration="1s",
+        queue="unbounded",
+        models="threading,native-epoll",
+        workers=1,
+        progress=told.append,
+        seed=3,
+    )
+    assert {instant.name for instant in told} == {"threading/python", "native-epoll"}
+    assert {(instant.place, instant.places) for instant in told} == {(0, 2), (1, 2)}
+    for row in result:
+        seen = [instant for instant in told if instant.name == row.name]
+        assert max(instant.backlog for instant in seen) == pytest.approx(50, abs=25)
+        assert {instant.in_flight for instant in seen} <= {0, 1}
+        rates = sorted(instant.rate for instant in seen)
+        assert rates[len(rates) // 2] == pytest.approx(50, abs=20)
+        assert any(instant.latency_s is not None and instant.latency_s > 0.3 for instant in seen)
+        assert [instant.elapsed_s for instant in seen] == sorted(instant.elapsed_s for instant in seen)
+        assert row.peak_pss_bytes is not None
+        assert row.peak_pss_bytes > 2**20
+
+
+# ---- as it is shown
+
+
+def times(seconds: float) -> Times:
+    return Times(seconds, 2 * seconds, 3 * seconds, 4 * seconds)
+
+
+def points(*backlogs: int) -> tuple[Point, ...]:
+    return tuple(Point(0.1 * (n + 1), backlog, 0, 1, 10.0, 0.02) for n, backlog in enumerate(backlogs))
+
+
+ROWS = (
+    LoadRow(
+        "threading", "python", "python", 4, 100, 100, 0, 0, 0, times(0.0001), times(0.02), times(0.0201), times(0.0),
+        1, 2, 98.0, 12 * 2**20, points(1, 0, 1, 0),
+    ),
+    LoadRow(
+        "native-epoll", "native", None, 4, 100, 50, 0, 40, 10, times(1.2), times(0.03), times(1.3), times(0.5),
+        64, 4, 33.3, None, points(1, 32, 64),
+    ),
+)  # fmt: skip
+
+
+def shown(*rows: LoadRow, unchecked: str | None = None, width: int = 80) -> str:
+    terms = Terms(100.0, "constant", 1.0, 64, "reject", 3.0)
+    return report.text(Load(Wait(2, (20_000_000,)), terms, 100, 5, MACHINE, rows, unchecked), width)
+
+
+def test_what_became_of_the_tasks_is_shown_within_80_columns() -> None:
+    text = shown(*ROWS)
+    assert text.splitlines()[:4] == [
+        "wait: 2 tasks in turn, duration 20 ms",
+        "100/s for 1 s, constant: 100 arrivals; a queue of 64, full: reject; seed 5",
+        "Python 3.11.7, 2 processors",
+        "model        done rejected left backlog at work slip p99 memory",
+    ]
+    assert "threading     100        0    0       1       2     0 ns 12 MiB" in text
+    assert "native-epoll   50       40   10      64       4    1.5 s      -" in text
+    assert "threading        0.10  0.20  0.30  0.40     20.0 40.0 60.0 80.0" in text
+    assert "native-epoll    1,200 2,400 3,600 4,800     30.0 60.0 90.0  120" in text
+    assert "1 model kept up with 100/s, threading/python the soonest: 99 of 100 tasks within 60.3 ms." in text
+    assert "native-epoll fell behind 100/s: the best of them, native-epoll, serves 33.3/s." in text
+    assert "What was left had not begun when all was over" in text
+    tables = text[: text.index("1 model kept up")]
+    assert max(map(len, tables.splitlines())) <= 80
+
+
+def test_the_longest_names_fit_as_well() -> None:
+    long = LoadRow(
+        "multiprocessing-pool", "python", "python", 4, 99_999, 99_999, 0, 99_999, 99_999, times(12.0), times(1.0),
+        times(9.0), times(9.0), 99_999, 64, 9.0, 120 * 2**20, points(99_999),
+    )  # fmt: skip
+    text = shown(long)
+    tables = text[: text.index("multiprocessing-pool/python fell")]
+    assert max(map(len, tables.splitlines())) <= 80
+
+
+def test_the_chart_has_a_block_for_each_part_of_the_time() -> None:
+    rising = points(0, 1, 2, 3, 4, 5, 6, 7)
+    line = report.chart(rising, 0.8, 7)
+    assert len(line) == 36
+    assert (line[0], line[-1]) == ("▁", "█")
+    assert list(line) == sorted(line)
+    half = report.chart(rising, 1.6, 7)
+    assert len(half) == 18, "it is over after half of the time"
+    assert (half[0], half[-1]) == ("▁", "█")
+    assert report.chart(rising, 0.8, 7, "01234567")[-1] == "7"
+    assert report.chart((), 1.0, 1) == ""
+
+
+def test_what_went_wrong_is_said() -> None:
+    difference = Difference(0, 1, "", Outcome("ok"), Outcome("killed", error="WorkerKilled"))
+    wrong = LoadRow("native-fork", "native", None, 2, 10, 9, 1, 0, 0, differences=(difference,))
+    lost = LoadRow("threading", "python", "python", 2, 10, error="the process of this sample was killed by SIGKILL")
+    text = shown(wrong, lost, unchecked="no answer")
+    assert "outcomes could not be checked, as the baseline failed: no answer" in text
+    assert "native-fork: 1 of 2 tasks differ from serial/python, the first: task 1: expected ok" in text
+    assert "threading/python: the process of this sample was killed by SIGKILL" in text
+
+
+def test_a_book_of_a_model_that_never_began_is_empty() -> None:
+    assert Book.of([(0, None, None, None, False)], None, rejects=False).waiting is None
