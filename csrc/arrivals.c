@@ -183,38 +183,42 @@ static void let_in(struct lanes_board *board, int64_t since)
 }
 
 /* The first in the queue, else the next to come; board->n when all are gone. */
-static size_t take(struct lanes_board *board, int worker)
+static size_t first(struct lanes_board *board)
 {
-    size_t n;
+    if (board->n_queued == 0)
+        return board->next;
+    while (atomic_load(&board->arrivals[board->head].state) != LANES_QUEUED)
+        board->head++;
+    return board->head;
+}
 
-    if (board->n_queued > 0) {
-        while (atomic_load(&board->arrivals[board->head].state) != LANES_QUEUED)
-            board->head++;
-        n = board->head++;
-        atomic_store(&board->arrivals[n].state, worker + 1);
+static void take(struct lanes_board *board, size_t n, int worker, int64_t now)
+{
+    atomic_store(&board->arrivals[n].claimed, now);
+    atomic_store(&board->arrivals[n].state, worker + 1);
+    if (n < board->next) {
+        board->head = n + 1;
         board->n_queued--;
-        return n;
-    }
-    n = board->next;
-    if (n < board->n) {
-        atomic_store(&board->arrivals[n].state, worker + 1);
+    } else {
         board->next++;
     }
-    return n;
 }
 
 bool lanes_arrivals_claim(struct lanes_arrivals *arrivals, int worker,
                           size_t *n)
 {
     struct lanes_board *board = arrivals->board;
-    int64_t now = lanes_clock_now();
-    int64_t since = now - lanes_arrivals_begin(arrivals);
+    int64_t began = lanes_arrivals_begin(arrivals);
+    int64_t now;
 
     if (lanes_arrivals_ended(arrivals))
         return false;
     lock(board);
-    let_in(board, since);
-    *n = take(board, worker);
+    now = lanes_clock_now(); /* in the order of the claims */
+    let_in(board, now - began);
+    *n = first(board);
+    if (*n < board->n)
+        take(board, *n, worker, now);
     pthread_mutex_unlock(&board->lock);
     return *n < board->n;
 }

@@ -31,6 +31,8 @@ struct lanes_arrival {
     int64_t due; /* since the beginning */
     _Atomic int32_t state;
     _Atomic int64_t admitted; /* by a producer; 0 where there is none */
+    _Atomic int64_t claimed;  /* by a worker itself: out of the queue or, if
+                               * that is before it is due, ahead of it */
     _Atomic int64_t started;
     _Atomic int64_t finished;
 };

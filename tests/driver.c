@@ -965,7 +965,7 @@ static size_t most_queued(const struct lanes_arrivals *arrivals)
             const struct lanes_arrival *other = lanes_arrivals_at(arrivals, i);
 
             queued += atomic_load(&other->state) > 0 &&
-                      atomic_load(&other->started) > at + LANES_MS;
+                      atomic_load(&other->claimed) > at;
         }
         if (queued > most)
             most = queued;

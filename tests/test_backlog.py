@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from lanes import _core
 from lanes.backlog import Book, Times
 
 SECOND = 10**9
 
-QUEUED: list[tuple[int, int | None, int | None, int | None, bool]] = [
+QUEUED: list[_core.Arrival] = [
     # due, admitted, started, finished, rejected; as a producer and one worker of two seconds would have it, with room
     # for one that waits
-    (0, 0, 0, 2 * SECOND, False),
-    (1 * SECOND, 1 * SECOND, 2 * SECOND, 4 * SECOND, False),
-    (1 * SECOND, 2 * SECOND, 4 * SECOND, 6 * SECOND, False),
-    (3 * SECOND, None, None, None, True),
-    (5 * SECOND, 5 * SECOND, None, None, False),
+    (0, 0, 0, 2 * SECOND, False, None),
+    (1 * SECOND, 1 * SECOND, 2 * SECOND, 4 * SECOND, False, None),
+    (1 * SECOND, 2 * SECOND, 4 * SECOND, 6 * SECOND, False, None),
+    (3 * SECOND, None, None, None, True, None),
+    (5 * SECOND, 5 * SECOND, None, None, False, None),
 ]
 
 
@@ -51,14 +52,16 @@ def test_a_series_has_what_was_most_in_each_interval() -> None:
     assert [point.service_s for point in points] == [None, None, 2.0, None, 2.0, 2.0]
 
 
-def pulled(due: list[int], started: list[int | None]) -> list[tuple[int, None, int | None, int | None, bool]]:
-    return [(when, None, start, start, False) for when, start in zip(due, started, strict=True)]
+def pulled(due: list[int], claimed: list[int | None]) -> list[_core.Arrival]:
+    """Started as soon as they were claimed and due."""
+    starts = [None if claim is None else max(when, claim) for when, claim in zip(due, claimed, strict=True)]
+    return [(when, None, start, start, False, claim) for when, start, claim in zip(due, starts, claimed, strict=True)]
 
 
 def test_where_nobody_admits_tasks_come_in_when_they_are_due() -> None:
     assert Book.of(pulled([0, 1, 2], [0, 5, None]), None, rejects=False).admitted == (0, 1, 2)
     assert Book.of(pulled([0, 1, 2], [0, 5, None]), 1, rejects=True).admitted == (0, 1, 2)
-    rejected = [*pulled([0, 1], [0, 5]), (2, None, None, None, True)]
+    rejected: list[_core.Arrival] = [*pulled([0, 1], [0, 5]), (2, None, None, None, True, None)]
     assert Book.of(rejected, 1, rejects=True).admitted == (0, 1, None)
 
 
@@ -70,6 +73,13 @@ def test_where_nobody_admits_a_full_queue_holds_up_what_comes() -> None:
     assert book.most_backlog == 2
     never = Book.of(pulled([0, 0, 0, 0], [4, None, None, None]), 2, rejects=False)
     assert never.admitted == (0, 0, 4, None)
+
+
+def test_what_was_claimed_ahead_has_never_stood_in_the_queue_however_late_it_is_started() -> None:
+    late: list[_core.Arrival] = [(5, None, 9, 10, False, 2), (6, None, 8, 9, False, 3)]
+    assert Book.of(late, 1, rejects=True).most_backlog == 0
+    queued: list[_core.Arrival] = [(5, None, 9, 10, False, 7), (6, None, 9, 10, False, 7)]
+    assert Book.of(queued, 1, rejects=True).most_backlog == 2
 
 
 def test_nothing_at_all() -> None:

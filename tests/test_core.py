@@ -767,11 +767,13 @@ def test_tasks_come_at_their_times_and_each_is_started_once(model: str) -> None:
     began = coming.began()
     assert began is not None
     for n, (arrival, record) in enumerate(zip(coming, records, strict=True)):
-        when, admitted, started, finished, rejected = arrival
+        when, admitted, started, finished, rejected, claimed = arrival
         assert (when, admitted, rejected) == (due[n], None, False)
         assert started is not None
         assert finished is not None
         assert when <= started <= finished
+        assert claimed is not None
+        assert claimed <= started
         assert (began + started, began + finished) == record[9:11]
         assert coming.due(n) == began + when
     arrived, rejected_, started_, finished_, latency = coming.progress()
@@ -805,7 +807,7 @@ def test_a_loop_that_awaits_the_engine_has_its_tasks_come_too() -> None:
         while not flight.step():
             select.select([flight], [], [])
         assert [record[0] for record in flight.finish()] == ["ok"] * 3
-    assert all((started or 0) >= due for due, _, started, _, _ in coming)
+    assert all((started or 0) >= due for due, _, started, _, _, _ in coming)
 
 
 def test_a_producer_fills_the_queue_and_workers_empty_it() -> None:

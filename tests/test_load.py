@@ -326,4 +326,4 @@ def test_what_went_wrong_is_said() -> None:
 
 
 def test_a_book_of_a_model_that_never_began_is_empty() -> None:
-    assert Book.of([(0, None, None, None, False)], None, rejects=False).waiting is None
+    assert Book.of([(0, None, None, None, False, None)], None, rejects=False).waiting is None

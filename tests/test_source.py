@@ -50,7 +50,7 @@ def taken(model: str, way: Gate, *, nap: str = "20ms", workers: int = 2, tasks: 
 def most_queued(way: Gate) -> int:
     """The most that a producer had admitted and no worker started, at any time."""
     events = []
-    for _, admitted, started, _, _ in way.arrivals:
+    for _, admitted, started, _, _, _ in way.arrivals:
         if admitted is not None:
             events.append((admitted, 1))
             if started is not None:
@@ -73,14 +73,14 @@ def test_what_comes_is_done_once_and_never_before_its_time(model: str) -> None:
         run = taken(model, way, nap="1ms")
         entries = list(way.arrivals)
     assert [outcome.status for outcome in run.outcomes] == ["ok"] * len(DUE)
-    for due, (when, admitted, started, finished, rejected) in zip(DUE, entries, strict=True):
+    for due, (when, admitted, started, finished, rejected, claimed) in zip(DUE, entries, strict=True):
         assert when == due
         assert not rejected
         assert started is not None
         assert finished is not None
         assert due <= started < finished
         pulls = model in PULLING or models.load(model).family == "native"
-        assert (admitted is None) == pulls
+        assert (admitted is None) == (claimed is not None) == pulls
         assert admitted is None or due <= admitted <= started
     starts = [entry[2] or 0 for entry in entries]
     if "chunked" not in model:
@@ -97,7 +97,7 @@ def test_a_full_queue_that_rejects_stays_within_its_bound_and_loses_nothing(mode
     counts = Counter(outcome.status for outcome in run.outcomes)
     assert set(counts) == {"ok", "rejected"}
     assert counts["rejected"] >= 5  # 30 came, 4 had room, and 8 ms are 1.6 tasks for each that one worker does in 20
-    for outcome, (_, admitted, started, _, rejected) in zip(run.outcomes, entries, strict=True):
+    for outcome, (_, admitted, started, _, rejected, _) in zip(run.outcomes, entries, strict=True):
         assert (outcome.status == "rejected") == rejected == (started is None)
         assert not (rejected and admitted)
 
@@ -109,7 +109,7 @@ def test_a_full_queue_that_makes_its_producer_wait_stays_within_its_bound(model:
         assert most_queued(way) <= 4
         entries = list(way.arrivals)
     assert [outcome.status for outcome in run.outcomes] == ["ok"] * len(DUE)
-    slips = [admitted - due for due, admitted, _, _, _ in entries if admitted is not None]
+    slips = [admitted - due for due, admitted, _, _, _, _ in entries if admitted is not None]
     assert not slips or slips[-1] > 50 * MS  # the producer is late in the end: 15 tasks for each worker take 300 ms
 
 

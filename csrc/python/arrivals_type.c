@@ -255,12 +255,13 @@ static PyObject *arrivals_item(PyObject *self, Py_ssize_t index)
     arrival = lanes_arrivals_at(arrivals, (size_t)index);
     began = lanes_arrivals_began(arrivals);
     return lanes_tuple_make(
-        5, (PyObject *[]){
+        6, (PyObject *[]){
                PyLong_FromLongLong(arrival->due),
                time_since(began, atomic_load(&arrival->admitted)),
                time_since(began, atomic_load(&arrival->started)),
                time_since(began, atomic_load(&arrival->finished)),
                PyBool_FromLong(atomic_load(&arrival->state) == LANES_REJECTED),
+               time_since(began, atomic_load(&arrival->claimed)),
            });
 }
 

@@ -139,9 +139,10 @@ class Area:
         """Its size in bytes."""
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
-Arrival: TypeAlias = tuple[int, int | None, int | None, int | None, bool]
+Arrival: TypeAlias = tuple[int, int | None, int | None, int | None, bool, int | None]
 """When it was due, was admitted by a producer, started and finished, in nanoseconds since the beginning; None while it
-has not come so far. And whether it was rejected."""
+has not come so far. Whether it was rejected. And when a worker claimed it by itself: out of the queue or, where that is
+before it was due, ahead of it."""
 
 @final
 class Arrivals:

@@ -70,15 +70,19 @@ class Book:
     started: tuple[int | None, ...]
     finished: tuple[int | None, ...]
     rejected: tuple[bool, ...]
+    taken: tuple[int | None, ...]
+    """When it left the queue: was claimed, or started. What was claimed before it was due has never stood in it."""
 
     @classmethod
     def of(cls, arrivals: Iterable[_core.Arrival], bound: int | None, rejects: bool) -> Self:
         """What `_core.Arrivals` has of them."""
         entries = list(arrivals)
-        due, admitted, started, finished, rejected = zip(*entries, strict=True) if entries else ((),) * 5
+        due, admitted, started, finished, rejected, taken = zip(*entries, strict=True) if entries else ((),) * 6
         if all(time is None for time in admitted):
-            admitted = tuple(_admissions(due, started, rejected, None if rejects else bound))
-        return cls(due, admitted, started, finished, rejected)
+            admitted = tuple(_admissions(due, taken, rejected, None if rejects else bound))
+        else:
+            taken = started
+        return cls(due, admitted, started, finished, rejected, taken)
 
     @property
     def waiting(self) -> Times | None:
@@ -102,7 +106,7 @@ class Book:
 
     @property
     def most_backlog(self) -> int:
-        return _most(_changes(self.admitted, self.started), [math.inf])[0]
+        return _most(_changes(self.admitted, self.taken), [math.inf])[0]
 
     @property
     def most_at_work(self) -> int:
@@ -125,7 +129,7 @@ class Book:
         length = self.ended_ns / points
         edges = [length * (n + 1) for n in range(points)]
         came = [None if rejected else due for due, rejected in zip(self.due, self.rejected, strict=True)]
-        backlog = _most(_changes(self.admitted, self.started), edges)
+        backlog = _most(_changes(self.admitted, self.taken), edges)
         outside = _most(_changes(came, self.admitted), edges)
         at_work = _most(_changes(self.started, self.finished), edges)
         service = list(self._service(length, points))
@@ -157,10 +161,10 @@ def _median(times_ns: Sequence[int]) -> float | None:
 
 
 def _admissions(
-    due: Sequence[int], started: Sequence[int | None], rejected: Sequence[bool], bound: int | None
+    due: Sequence[int], taken: Sequence[int | None], rejected: Sequence[bool], bound: int | None
 ) -> Iterator[int | None]:
-    """When each would have been admitted. With a bound, the n-th only when n - bound have been started and one more."""
-    starts = sorted(time for time in started if time is not None)
+    """When each would have been admitted. With a bound, the n-th only when more than n - bound have left the queue."""
+    left = sorted(max(when, time) for when, time in zip(due, taken, strict=True) if time is not None)
     before: float = 0
     for n, (when, sent_away) in enumerate(zip(due, rejected, strict=True)):
         if sent_away:
@@ -168,7 +172,7 @@ def _admissions(
             continue
         before = max(before, when)
         if bound is not None and n >= bound:
-            before = max(before, starts[n - bound]) if n - bound < len(starts) else math.inf
+            before = max(before, left[n - bound]) if n - bound < len(left) else math.inf
         yield None if before == math.inf else int(before)
 
 
@@ -179,7 +183,7 @@ def _changes(entered: Sequence[int | None], left: Sequence[int | None]) -> list[
         if begin is not None:
             changes.append((begin, 1))
             if end is not None:
-                # Whoever is started at the very moment when it is due has not stood in the queue.
+                # Who leaves before it has entered was never there.
                 changes.append((max(begin, end), -1))
     return sorted(changes)
 

@@ -135,7 +135,7 @@ class Gate:
     def complete(self, finished: Iterable[Done]) -> list[Done]:
         """With what a model never got to do: what was rejected, and what was left when all was over."""
         done = {each.task: each for each in finished if each.outcome.status != "pending"}
-        for n, (due, _, started, _, rejected) in enumerate(self.arrivals):
+        for n, (due, _, started, _, rejected, _) in enumerate(self.arrivals):
             if started is None and n not in done:
                 done[n] = _undone(n, "rejected" if rejected else "left", due)
         return list(done.values())
