@@ -29,6 +29,24 @@ def deadlock(number: int) -> int:
             return number
 
 
+class Account:
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+
+
+mine, yours = Account(), Account()
+
+
+def deadlock_of_owners(number: int) -> None:
+    one, other = (mine, yours) if number == 0 else (yours, mine)
+    with one.lock:
+        both_hold_one.wait()
+        if number == 0:
+            with other.lock:  # for ever
+                pass
+        other.lock.acquire()
+
+
 news = threading.Condition()
 
 

@@ -82,7 +82,8 @@ def compare(
     rounds:   samples per row; when left out, until the interval of every speed-up is narrow (`stats.is_narrow`).
     budget:   the time that all may take; there is at least one round. Not with `rounds`. When left out "60s", or what
               the six rounds take that a verdict needs, should that be no more than twice as long.
-    deadline: of one sample, "120s" when left out; one that takes longer is killed, and its row has an error.
+    deadline: of one sample, "120s" when left out; one that takes longer is asked where its workers stand, and killed;
+              its row has an error that says so, and `stall` has all of it.
     closeup:  whether a sample of each row follows that is not timed, for memory, pickling and the lag of loops.
     pulse:    whether one more follows, for how late something beside the work comes that tries to beat every 5 ms.
     log:      a file to which the events of one more run of each row are appended, one JSON object a line: see

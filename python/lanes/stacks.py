@@ -117,18 +117,28 @@ def _threads(interrupted: FrameType | None) -> list[Answer]:
     # Not enumerate(), which takes a lock that the interrupted thread may hold.
     known: dict[int, threading.Thread] = getattr(threading, "_active", {}).copy()
     frames = {**sys._current_frames(), threading.get_ident(): interrupted}
-    return [_thread(known.get(ident), frame) for ident, frame in frames.items()]
+    return [_thread(known.get(ident), frame, known) for ident, frame in frames.items()]
 
 
-def _thread(thread: threading.Thread | None, innermost: FrameType | None) -> Answer:
+def _thread(thread: threading.Thread | None, innermost: FrameType | None, known: dict[int, threading.Thread]) -> Answer:
     stack = list(_outwards(innermost))
+    holder = known.get(_holder(stack) or -1)
     return {
         "name": None if thread is None else thread.name,
         "thread_id": None if thread is None else thread.native_id,
-        "waits_for": _waited_for(stack),
+        "waits_for": _waited_for(stack) or (None if holder is None else f"the RLock that {holder.name} holds"),
+        "held_by": None if holder is None else holder.native_id,
         **_task(stack),
         "frames": _places(stack),
     }
+
+
+def _holder(stack: list[FrameType]) -> int | None:
+    from lanes import locks  # what it needs is long there
+
+    with suppress(Exception):  # what is read may be anybody's
+        return locks.owner(stack[0])
+    return None
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:

@@ -72,6 +72,7 @@ class Stand:
     frames:      its stack, or the chain of what an asyncio task awaits, the innermost last; none of what is native. A
                  process that was stopped went on to answer.
     waits_for:   what it waited for, where the stack says so for certain.
+    held_by:     the thread_id of the one that holds what it waits for, where that is certain.
     state:       the kernel's of its thread: "running", "asleep", "stopped", ...; system_call and waits_in: where in the
                  kernel it slept. None where not known.
     """
@@ -85,6 +86,7 @@ class Stand:
     for_s: float | None = None
     frames: tuple[Frame, ...] = ()
     waits_for: str | None = None
+    held_by: int | None = None
     state: str | None = None
     system_call: str | None = None
     waits_in: str | None = None
@@ -172,6 +174,20 @@ class Process:
             if stand.own and not any(stand is each for each in workers):
                 yield stand
 
+    @property
+    def deadlocks(self) -> Iterator[tuple[Stand, ...]]:
+        """Rings of threads, each of which waits for what the next one holds."""
+        waiting = {each.thread_id: each for each in self.threads if each.held_by is not None}
+        seen: set[int | None] = set()
+        for thread in waiting:
+            path: list[int | None] = []
+            while thread in waiting and thread not in seen:
+                seen.add(thread)
+                path.append(thread)
+                thread = waiting[thread].held_by
+            if thread in path:
+                yield tuple(waiting[each] for each in path[path.index(thread) :])
+
 
 @dataclass(frozen=True, slots=True)
 class Stall:
@@ -193,7 +209,9 @@ class Stall:
         if self.workers:
             told = _counted("worker stands in", "workers stand in", (each.where for each in self.workers))
             beside = [each.where for process in self.processes for each in process.beside]
-            return f"{told}; beside {_counted('in', 'in', beside)}" if beside else told
+            rings = sum(1 for process in self.processes for _ in process.deadlocks)
+            told += f"; beside {_counted('in', 'in', beside)}" if beside else ""
+            return told + ("; it is a deadlock" if rings else "")
         if silent:
             return _counted("process does not say where,", "processes do not say where,", silent)
         return "no task is under way: " + _counted(
@@ -270,7 +288,8 @@ class _Look:
 
     def _thread(self, told: dict[str, Any], process_id: int, kernel: dict[int, session.Task]) -> Stand:
         name = told["name"] or "a thread that Python does not know"
-        stand = Stand(name, frames=_frames(told["frames"]), waits_for=told["waits_for"])
+        frames, waits_for, held_by = _frames(told["frames"]), told["waits_for"], told["held_by"]
+        stand = Stand(name, frames=frames, waits_for=waits_for, held_by=held_by)
         at_work = told["process_id"] in (None, process_id)
         stand = self._doing(stand, told["task"], told["started_ns"], at_work)
         return _seen(stand, kernel.get(told["thread_id"]))

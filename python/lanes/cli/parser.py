@@ -217,7 +217,8 @@ def _add_common_options(parser: _Parser, command: str) -> None:
         )
         group.add_argument("--budget", metavar="TIME", help=f"the time that as many may take (about {BUDGET_S:g}s)")
     longest = f"{DEADLINE_S:g}s{' more than it takes' * (command == 'load')}"
-    group.add_argument("--deadline", metavar="TIME", help=f"a sample that takes longer is killed ({longest})")
+    words = f"a sample that takes longer says where its workers stand, and is killed ({longest})"
+    group.add_argument("--deadline", metavar="TIME", help=words)
     group.add_argument(
         "--seed", metavar="N", type=_number, help="of all that is left to chance; the result has the one that was used"
     )

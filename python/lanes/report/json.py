@@ -64,8 +64,9 @@ best_workers; pays_off_s, the length of a serial task above which the model is f
 A stall: deadline_s and processes, each with process_id, parent_id, name, state, source (who said where its threads
 stood: "process" itself, its "faulthandler", where it did not come to say so, or only the "kernel") and
 
-    threads                  name, thread_id; frames, the innermost last: function, file, line, code; waits_for, if that
-                             is certain; state, system_call and waits_in, as the kernel saw the thread
+    threads                  name, thread_id; frames, the innermost last: function, file, line, code; waits_for, and
+                             held_by, a thread_id, where they are certain; state, system_call and waits_in, as the
+                             kernel saw the thread
     coroutines               the asyncio tasks of its loops: name, waits_for and frames, the chain of what it awaits
     native                   the native tasks: name (the model), worker, thread_id, state, system_call, waits_in
 

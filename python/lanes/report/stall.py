@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from lanes.stall import Process, Stall, Stand
 
@@ -16,10 +17,18 @@ _WIDEST = 60
 
 
 def lines(stall: Stall) -> list[str]:
-    """A line for each worker; then for what else stands in the user's own code, and for processes that said nothing."""
-    found = [*_workers(stall), *_others(stall)]
+    """A line for each deadlock and each worker; then for all else: what stands in the user's own code beside them, and
+    processes that said nothing."""
+    found = [*_deadlocks(stall), *_workers(stall), *_others(stall)]
     left = len(found) - _SHOWN
     return found if left <= 1 else [*found[:_SHOWN], f"and {left} more: all are in the JSON"]
+
+
+def _deadlocks(stall: Stall) -> Iterator[str]:
+    for process in stall.processes:
+        for ring in process.deadlocks:
+            names = [each.name for each in (*ring, ring[0])]
+            yield "deadlock: " + ", ".join(f"{one} waits for what {other} holds" for one, other in pairwise(names))
 
 
 def _workers(stall: Stall) -> Iterator[str]:
@@ -87,7 +96,7 @@ def _process(process: Process) -> dict[str, object]:
         "name": process.name,
         "state": process.state,
         "source": process.source,
-        "threads": [_stack(each) | _kernel_of(each) for each in process.threads],
+        "threads": [_stack(each) | {"held_by": each.held_by} | _kernel_of(each) for each in process.threads],
         "coroutines": [_stack(each) for each in process.coroutines],
         "native": [{"worker": each.worker, **_doing(each), **_kernel_of(each)} for each in process.native],
     }
