@@ -29,8 +29,10 @@ Owner: TypeAlias = Literal["lanes", "library", "yours"]
 """Whose code a frame is in. An installed package is a library."""
 
 _WORK = work.__file__
-_DOING = ("_timed", "<lambda>", "do_task")
-"""The functions there that do a task, as faulthandler names them."""
+_COMPILED = work._compiled.__name__
+"""The function there that does a task in C."""
+_DOING = (work._timed.__name__, _COMPILED)
+"""All that do one."""
 _OURS = str(Path(_WORK).parent) + os.sep
 _LIBRARIES = ("<frozen ", *(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")))
 _INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
@@ -118,7 +120,7 @@ class Stand:
         """In a few words: `consume (mymod.py:12) in Queue.get`; the state in the kernel of what has no stack."""
         if self.telling is None:
             return f"a task of {self.name}, {self.kernel}" if self.worker is not None else self.kernel
-        if self.telling.file == _WORK and self.telling.function.endswith("<lambda>"):
+        if (self.telling.file, self.telling.function) == (_WORK, _COMPILED):
             return f"a body in C, {self.kernel}"
         return f"{self.telling} in {self.called.function}" if self.called else str(self.telling)
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lanes import _core, identity, names, stacks
@@ -86,10 +87,7 @@ class Work:
                     worker.run(self.warm_up, release)
                     self._begin()
                 with self._counted() as look:
-
-                    def do(task: Task) -> Done:
-                        return look(done(task.index, worker.run(self.inputs[task.index], release)))
-
+                    do = partial(_compiled, worker, self.inputs, release, look)
                     who = identity.Worker(self.model, self.body, self.place())
                     yield self.source.attended(self._logged(who, do))
 
@@ -212,6 +210,16 @@ def _timed(body: Callable[[Task], Outcome], task: Task, who: identity.Worker) ->
         return Done(task.index, outcome, span_between(begin, _core.here()))
     finally:
         CURRENT.set(before)  # and no token's reset, which a coroutine that is thrown away elsewhere would be denied
+
+
+def _compiled(
+    worker: _core.Worker,
+    inputs: Sequence[_core.TaskInput],
+    release: bool,
+    look: Callable[[Done], Done],
+    task: Task,
+) -> Done:
+    return look(done(task.index, worker.run(inputs[task.index], release)))
 
 
 # What a pool's workers keep between tasks. A pool hands its workers one function and no place for state; its own
