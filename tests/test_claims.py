@@ -16,13 +16,14 @@ import lanes
 from lanes import cli, interpreter
 from lanes.claims import Case, Claim, Figure, Stage, Trial, Trials, Verdict, Within, claim, lab, listed
 from lanes.claims.fifo import Fifo
-from lanes.claims.lab import Lab, Measurement, measurement
+from lanes.claims.lab import Lab, Look, Measurement, measurement
+from lanes.claims.objects import Objects
 from lanes.cli import claims as command
 from lanes.cli import screen
 from lanes.laws import Judgement
 from lanes.processors import usable_processors
 from lanes.report import claims as report
-from support import MACHINE, make_comparison, make_row
+from support import MACHINE, make_comparison, make_counters, make_row, make_run
 
 pytestmark = pytest.mark.timeout(600)  # for whichever test comes first to what all of them share
 
@@ -141,6 +142,15 @@ def test_without_what_it_needs_one_cannot_tell(need: claim.Need, machine: Mappin
     assert each.judge([figure("a", 2.0)], PLENTY) == Verdict("holds")
 
 
+def test_where_processes_gain_nothing_there_is_nothing_to_erase() -> None:
+    each = CLAIMS["large-objects"]
+    figures = meeting(each)
+    gain, none = figure("multiprocessing over serial, 64 B", 1.8), figure("multiprocessing over serial, 64 B", 0.9)
+    assert each.judge([*figures.values(), gain], PLENTY).word == "holds"
+    verdict = each.judge([*figures.values(), none], PLENTY)
+    assert verdict == Verdict("cannot tell", "there is no gain to lose: multiprocessing over serial, 64 B 0.90x")
+
+
 def test_without_a_gil_the_claims_about_it_are_judged_as_measured() -> None:
     free = {**PLENTY, "gil": False}
     threads = CLAIMS["threads-compute"]
@@ -241,6 +251,46 @@ def test_what_is_asked_and_fails_is_a_failure() -> None:
 
 def one_over(item: int) -> float:
     return 1 / item
+
+
+def test_rows_of_several_workloads_are_looked_at_in_the_same_rounds() -> None:
+    told: list[float] = []
+    looks = {name: Look(lanes.wait(tasks=many, duration="1ms"), "serial", "python", 1) for name, many in COUNTS.items()}
+    runs = lab.looked_at(Lab(7, told.append), "timed", looks)
+    assert {name: [len(run.spans) for run in each] for name, each in runs.items()} == {"one": [1] * 6, "two": [2] * 6}
+    begun = sorted((run.began_ns, name) for name, each in runs.items() for run in each)
+    assert all({name for _, name in begun[n : n + 2]} == set(COUNTS) for n in range(0, len(begun), 2))
+    assert told == sorted(told)
+
+
+COUNTS = {"one": 1, "two": 2}
+
+
+def test_a_row_whose_tasks_fail_is_a_failure() -> None:
+    broken = Look(lanes.workload(one_over, items=[0]), "serial", "python", 1)
+    with pytest.raises(lab.ExperimentError, match="bad, serial: ZeroDivisionError"):
+        lab.looked_at(make_lab(), "timed", {"bad": broken})
+
+
+def test_runs_beside_which_others_took_the_processors_are_void() -> None:
+    allowed = len(os.sched_getaffinity(0))
+    quiet, crowded = (
+        [make_run(wall_s=0.2, cpu_s=0.1, counters=make_counters(others_s=share * 0.2 * allowed))] * 6
+        for share in (0.01, 0.95)
+    )
+    assert lab.faster("a", quiet, quiet).void == ""
+    assert lab.faster("a", quiet, crowded).void.startswith("machine not overloaded: others took 95%")
+    assert lab.crowded(crowded[:2]) == ""  # too short to tell
+
+
+def test_objects_give_the_same_answers_however_they_travel() -> None:
+    given, shared = (Objects(2, 64 * 1024, 100, shared) for shared in (False, True))
+    for model in ("serial", "multiprocessing", "futures-processes"):
+        by_argument, by_memory = lanes.run(given, model, workers=2), lanes.run(shared, model, workers=2)
+        values = [outcome.value for outcome in by_argument.outcomes]
+        assert [value[:2] for value in values] == [outcome.value for outcome in by_memory.outcomes]
+        assert [value[2] for value in values] == [b"\2" * 64 * 1024] * 2
+        assert values[0][1] == 16  # a page, a one
 
 
 def test_one_processor_is_for_what_is_inside_alone() -> None:
@@ -368,7 +418,7 @@ def test_the_evidence_says_rule_rounds_interval_and_what_was_measured(capsys: py
         "a 2x - at least 1x: met",
         "b 550 ms 500-600 at least 1 s: broken",
         "c never -",
-        "void: crowded",
+        "void: c: crowded",
         "Elsewhere the verdict may turn on the weather.",
         "It is made up.",
     ):

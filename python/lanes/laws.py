@@ -7,7 +7,7 @@ law; the other laws are about every run of a row, and one that breaks them is en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,6 +15,7 @@ from lanes import explain, models, stats
 
 if TYPE_CHECKING:
     from lanes.comparison import Row
+    from lanes.types import Run
 
 ORIGIN_LIMIT = 0.6
 """An origin that is busy for a larger share of a run may be what limits it."""
@@ -156,13 +157,19 @@ def _throttled(row: Row, grid: Grid) -> tuple[bool, str] | None:
 
 
 def _overloaded(row: Row, grid: Grid) -> tuple[bool, str] | None:
-    runs = [run for run in row.runs if run.counters and run.counters.others_s is not None]
-    wall_s = sum(run.wall_s for run in runs)
+    return overload(row.runs, grid.mask)
+
+
+def overload(runs: Iterable[Run], mask: int) -> tuple[bool, str] | None:
+    """Whether others left these runs the processors, so many as the affinity allows, and the figures that say so; None
+    where they were too short to tell."""
+    counted = [run for run in runs if run.counters and run.counters.others_s is not None]
+    wall_s = sum(run.wall_s for run in counted)
     if wall_s < _LEAST_S:
         return None
-    had_s = grid.mask * wall_s
-    others = sum(run.counters.others_s or 0.0 for run in runs if run.counters) / had_s
-    idle = 1.0 - others - sum(run.cpu_s for run in runs) / had_s
+    had_s = mask * wall_s
+    others = sum(run.counters.others_s or 0.0 for run in counted if run.counters) / had_s
+    idle = 1.0 - others - sum(run.cpu_s for run in counted) / had_s
     return others < _OTHERS or idle >= _IDLE, f"others took {others:.0%} of the processors, {max(0.0, idle):.0%} idle"
 
 

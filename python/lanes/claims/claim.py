@@ -210,7 +210,7 @@ class Claim:
                 yield f"{case.when}:"
             for rule in case.rules:
                 yield f"  {rule}"
-        yield "Does not hold when one lies outside as a whole; else one cannot tell."
+        yield "Does not hold when one lies outside as a whole; else, or where a law was broken, one cannot tell."
         if self.depends:
             yield f"Depends {self.depends} when it holds in some of these cases and not in others."
         for need in self.needs:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
-from lanes import sample, stats
+from lanes import laws, sample, stats
 from lanes.claims.claim import Figure, Unit
 from lanes.compare import Step
 from lanes.comparison import Comparison, Row
@@ -92,8 +92,9 @@ class Lab:
 
 
 def _overloaded(result: object) -> bool:
-    rows = result if isinstance(result, Comparison) else ()
-    return any(law.name == "machine not overloaded" for row in rows for law in row.broken)
+    if isinstance(result, Comparison):
+        return any(law.name == OVERLOAD for row in result for law in row.broken)
+    return isinstance(result, Looks) and any(crowded(runs) for runs in result.values())
 
 
 def crew() -> int:
@@ -137,17 +138,31 @@ class Look:
     workers: int
 
 
-def looked_at(lab: Lab, kind: Pass, looks: Mapping[str, Look]) -> dict[str, list[Run]]:
-    """A run of each row in every round, by the names that the rows were given here."""
-    runs: dict[str, list[Run]] = {name: [] for name in looks}
+class Looks(dict[str, list[Run]]):
+    """The runs of each row, one a round, by the names that the rows were given."""
+
+
+def looked_at(lab: Lab, kind: Pass, looks: Mapping[str, Look]) -> Looks:
+    """A run of each row in every round. There is no baseline among them: they may be of several workloads."""
+    runs = Looks((name, []) for name in looks)
     order = random.Random(lab.seed)
     for turn in range(ROUNDS):
         names = order.sample(list(looks), len(looks))
         for place, name in enumerate(names):
             lab.tell((turn + place / len(names)) / ROUNDS)
             row = looks[name]
-            runs[name].append(sample.take(row.workload, row.model, row.body, row.workers, kind, seed=lab.seed))
+            run = sample.take(row.workload, row.model, row.body, row.workers, kind, seed=lab.seed)
+            for outcome in run.outcomes:
+                if outcome.status != "ok":
+                    raise ExperimentError(f"{name}, {row.model}: {outcome.error}: {outcome.detail}")
+            runs[name].append(run)
     return runs
+
+
+def crowded(*rows: Sequence[Run]) -> str:
+    """Whether others took the processors meanwhile, as the law has it; "" where they did not."""
+    found = (laws.overload(runs, len(os.sched_getaffinity(0))) for runs in rows)
+    return next((f"{OVERLOAD}: {why}" for held, why in filter(None, found) if not held), "")
 
 
 def ran(row: Row) -> Row:
@@ -159,6 +174,7 @@ def ran(row: Row) -> Row:
     return row
 
 
+OVERLOAD = "machine not overloaded"
 _FOR_CLAIMS = ("one at a time", "split adds up")
 """Laws that void nothing here: that threads and loops do not speed up what computes is for the claims to find out, and
 few figures are of the split."""
@@ -183,6 +199,15 @@ def speedup(name: str, row: Row, over: Row, *beside: Row) -> Figure:
 def of_runs(name: str, unit: Unit, row: Row, value: Callable[[Run], float], *beside: Row) -> Figure:
     """What each run of the row came to."""
     return Figure(name, unit, tuple(map(value, ran(row).runs)), void(row, *beside))
+
+
+def faster(name: str, runs: Sequence[Run], over: Sequence[Run]) -> Figure:
+    """How many times faster than others of the same rounds."""
+    return Figure(name, "x", stats.paired_ratios(walls(over), walls(runs)), crowded(runs, over))
+
+
+def walls(runs: Sequence[Run]) -> list[float]:
+    return [run.wall_s for run in runs]
 
 
 def share(part: Callable[[Split], float]) -> Callable[[Run], float]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from lanes import stats
 from lanes.claims.claim import Case, Claim, Figure, at_least, at_most
-from lanes.claims.lab import ExperimentError, Lab, Look, crew, looked_at, measurement
+from lanes.claims.lab import ExperimentError, Lab, Look, Looks, crew, looked_at, measurement
 from lanes.types import Pulse, Run
 from lanes.workloads.compute import compute
 
@@ -17,7 +17,7 @@ _HANDED = {"threads": "asyncio-threads", "processes": "asyncio-processes"}
     "compute, 4 tasks of about 50 ms in Python: on the loop itself, handed to threads and to processes; and beside them"
     " on the loop something that tries to beat every 5 ms, untimed"
 )
-def pulses(lab: Lab) -> dict[str, list[Run]]:
+def pulses(lab: Lab) -> Looks:
     work = compute(tasks=4, task_size=15_000)
     models = {"inline": "asyncio", **_HANDED}
     return looked_at(lab, "pulse", {name: Look(work, model, "python", crew()) for name, model in models.items()})

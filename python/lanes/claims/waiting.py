@@ -12,6 +12,7 @@ from lanes.claims.lab import (
     ExperimentError,
     Lab,
     Look,
+    Looks,
     looked_at,
     measurement,
     of_runs,
@@ -105,7 +106,7 @@ def waits_on_one_processor(lab: Lab) -> Comparison:
 
 
 @measurement(f"wait, {_MANY:,} timers of 400 ms at once, and one alone, on threads and on a loop: memory, untimed")
-def thousands(lab: Lab) -> dict[str, list[Run]]:
+def thousands(lab: Lab) -> Looks:
     """Runs of the models, with one wait and with many, each looked at from outside while it goes on."""
     alone, many = wait(tasks=1, duration="50ms"), wait(tasks=_MANY, duration="400ms")
     looks = {}

@@ -80,8 +80,9 @@ def show_evidence(trials: Trials, console: Console) -> None:
             console.print("\n".join(textwrap.wrap(f"measured: {measured}", width, subsequent_indent=" " * 10)))
         if trial.figures:
             print_table(_figures(trial), console)
-        for law in dict.fromkeys(figure.void for figure in trial.figures if figure.void):
-            console.print(Text(f"void: {law}", "yellow"), soft_wrap=not console.is_terminal)
+        broken = {figure.void.partition(":")[0]: figure for figure in trial.figures if figure.void}
+        for figure in broken.values():  # of each law one figure is enough
+            console.print(Text(f"void: {figure.name}: {figure.void}", "yellow"), soft_wrap=not console.is_terminal)
         if claim.hinges:
             console.print(Text(f"Elsewhere the verdict may turn on {' and '.join(claim.hinges)}.", "dim"))
         console.print()
