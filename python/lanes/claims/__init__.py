@@ -33,7 +33,7 @@ __all__ = [
     "listed",
 ]
 
-_LESSONS = ("waiting", "computing", "counting", "memory", "starting", "starving", "talking", "callbacks")
+_LESSONS = ("waiting", "computing", "counting", "memory", "starting", "starving", "talking", "overload", "callbacks")
 
 
 @dataclass(frozen=True, slots=True)

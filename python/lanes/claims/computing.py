@@ -38,7 +38,8 @@ _ALONE, _TOGETHER = 1.1, 1.3
 
 @measurement(
     "compute, 16 tasks of about 20 ms in Python: threads, processes and a loop beside serial, with as many"
-    " workers as processors, 4 at most"
+    " workers as processors, 4 at most",
+    computes=True,
 )
 def computing(lab: Lab) -> Comparison:
     return compare(
@@ -55,7 +56,8 @@ def computing(lab: Lab) -> Comparison:
 
 @measurement(
     "compute, 16 tasks of about 10 ms in C, which releases the GIL, and which keeps it: one by one, and on as many"
-    " threads as processors, 4 at most"
+    " threads as processors, 4 at most",
+    computes=True,
 )
 def bodies_in_c(lab: Lab) -> Looks:
     work = compute(tasks=16, task_size=60_000)
@@ -68,7 +70,9 @@ def bodies_in_c(lab: Lab) -> Looks:
     return looked_at(lab, "timed", {f"{model}/{body}": Look(work, model, body, many) for model, body, many in rows})
 
 
-@measurement("compute, 8 tasks of about 10 ms in Python, on 2 threads that are allowed one processor")
+@measurement(
+    "compute, 8 tasks of about 10 ms in Python, on 2 threads and on 2 processes that are allowed one processor"
+)
 def on_one_processor(lab: Lab) -> Comparison:
     with one_processor():
         return compare(
@@ -91,7 +95,8 @@ def spread(tasks: int) -> int:
 
 @measurement(
     "8 tasks, one after another, each of which spreads the work of 30 ms in C over as many native threads as"
-    " there are processors, 4 at most"
+    " there are processors, 4 at most",
+    computes=True,
 )
 def inside_of_one(lab: Lab) -> Comparison:
     return compare(

@@ -16,7 +16,8 @@ _HOLDS = ("20us", "100us")
 
 @measurement(
     "counter, 4 tasks that add to one number on 4 workers: threads with x += 1, with x = x + f(), and with a lock that"
-    " is held for 0, 20 and 100 us; coroutines without and with an await between read and write"
+    " is held for 0, 20 and 100 us; coroutines without and with an await between read and write",
+    computes=True,
 )
 def counters(lab: Lab) -> Looks:
     plain = counter("plain", tasks=_TASKS, updates=500_000)

@@ -38,20 +38,25 @@ class ExperimentError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Measurement(Generic[T]):
-    """What is measured, in words, and how: with the seed of a laboratory, which is told how far it is."""
+    """What is measured, in words, and how: with the seed of a laboratory, which is told how far it is.
+
+    computes: it takes processors that others leave alone, so that on an overloaded machine little can be told of it.
+    """
 
     about: str
     take: Callable[[Lab], T]
+    computes: bool = False
 
 
-def measurement(about: str) -> Callable[[Callable[[Lab], T]], Measurement[T]]:
+def measurement(about: str, *, computes: bool = False) -> Callable[[Callable[[Lab], T]], Measurement[T]]:
     """What makes a measurement of a function."""
-    return lambda take: Measurement(about, take)
+    return lambda take: Measurement(about, take, computes)
 
 
 @dataclass(slots=True)
 class Lab:
-    """Takes each measurement once; and once more, as long as there is time, where the machine was overloaded meanwhile.
+    """Takes each measurement once; and what computes once more, as long as there is time, where the machine was
+    overloaded meanwhile.
 
     used:    the measurements that were asked for since it was last emptied.
     spare_s: how long all that is taken once more may last.
@@ -79,7 +84,7 @@ class Lab:
             result = wanted.take(self)
             lasted_s = time.monotonic() - began
             # The first result counts for nothing then, whatever it was: chosen is by the machine's state alone.
-            if _overloaded(result) and lasted_s < self.spare_s:
+            if wanted.computes and _overloaded(result) and lasted_s < self.spare_s:
                 self.spare_s -= lasted_s
                 result = wanted.take(self)
         except (ValueError, OSError, RuntimeError) as error:

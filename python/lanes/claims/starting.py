@@ -21,7 +21,10 @@ _PAYING = ("multiprocessing", *_GLUED, "native-pthreads")
 _TINY_S = 20e-6
 
 
-@measurement("2 workers that are started for two tasks of no length: threads, and processes in each way to start them")
+@measurement(
+    "2 workers that are started for two tasks of no length: threads, and processes in each way to start them",
+    computes=True,
+)
 def starting(lab: Lab) -> Comparison:
     return compare(
         wait(tasks=2, duration=0),
@@ -35,12 +38,14 @@ def starting(lab: Lab) -> Comparison:
     )
 
 
-@measurement("compute, 500 tasks of about 20 us in Python, on models that hand over every task by itself")
+@measurement(
+    "compute, 500 tasks of about 20 us in Python, on models that hand over every task by itself", computes=True
+)
 def chatty(lab: Lab) -> Comparison:
     return _glue(lab, 500, 8)
 
 
-@measurement("compute, 120 tasks of about 0.5 ms in Python, on the same models and some others")
+@measurement("compute, 120 tasks of about 0.5 ms in Python, on the same models and some others", computes=True)
 def longer(lab: Lab) -> Comparison:
     return _glue(lab, 120, 300)
 

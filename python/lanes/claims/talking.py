@@ -31,17 +31,19 @@ def _objects(lab: Lab, size: int, shared: bool) -> Comparison:
 _WORK = "4 tasks that compute for about 30 ms in Python"
 
 
-@measurement(f"{_WORK}, each with 64 bytes as argument and as result, one by one and on processes")
+@measurement(f"{_WORK}, each with 64 bytes as argument and as result, one by one and on processes", computes=True)
 def small_arguments(lab: Lab) -> Comparison:
     return _objects(lab, _SMALL, False)
 
 
-@measurement(f"{_WORK}, each with 16 MiB as argument and as result, one by one and on processes")
+@measurement(f"{_WORK}, each with 16 MiB as argument and as result, one by one and on processes", computes=True)
 def large_arguments(lab: Lab) -> Comparison:
     return _objects(lab, _LARGE, False)
 
 
-@measurement(f"{_WORK}, each with 16 MiB of shared memory to read and to write, one by one and on processes")
+@measurement(
+    f"{_WORK}, each with 16 MiB of shared memory to read and to write, one by one and on processes", computes=True
+)
 def shared_memory(lab: Lab) -> Comparison:
     return _objects(lab, _LARGE, True)
 
