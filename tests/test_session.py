@@ -83,7 +83,7 @@ def test_threads_are_what_the_kernel_says() -> None:
         soon(lambda: [each.system_call for each in session.threads(process.pid)] == ["clock_nanosleep", "futex"])
         main, other = session.threads(process.pid)
         assert main.id == process.pid < other.id
-        assert (main.state, other.state) == ("asleep", "asleep")
+        assert (main.state, other.state) == ("sleeping", "sleeping")
         assert main.waits_in != ""
     assert session.threads(process.pid) == []
 
@@ -92,7 +92,7 @@ def test_threads_are_what_the_kernel_says() -> None:
 def test_a_name_may_have_anything_in_it(name: str) -> None:
     code = f"from pathlib import Path; Path('/proc/self/comm').write_text({name!r}); print(flush=True); {SLEEPS}"
     with leading(code) as process:
-        soon(lambda: session.members(process.pid)[0].state == "asleep")
+        soon(lambda: session.members(process.pid)[0].state == "sleeping")
         (found,) = session.members(process.pid)
         assert (found.id, found.parent_id, found.session_id) == (process.pid, os.getpid(), process.pid)
         assert found.name == name

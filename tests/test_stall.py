@@ -29,6 +29,9 @@ from support import MARK, marked
 DEADLINES_S = (1.0, 4.0, 16.0)
 """A longer one where this machine was so busy that not all workers had come to their tasks."""
 
+WAITING = {"sleeping", "runnable"}
+"""Who runs on the calling thread looks up now and then, whether it is to stop."""
+
 NATIVE = ("native-serial", "native-pthreads", "native-fork", "native-epoll", "asyncio-native")
 
 
@@ -105,7 +108,7 @@ def test_two_threads_that_hold_each_others_lock(model: str) -> None:
         assert worker.telling.file == faults.__file__
         assert 0 <= (worker.for_s or -1) <= 60
         assert worker.text == str(worker.task)
-        assert (worker.state, worker.system_call) == ("asleep", "futex")
+        assert (worker.state, worker.system_call) == ("sleeping", "futex")
         assert worker.waits_for is None, "which lock is held by whom, Python does not know"
     (process,) = stall.processes
     assert process.source == "process"
@@ -222,7 +225,7 @@ def test_a_worker_that_holds_the_gil_in_c(model: str, fault: Callable[[int], Non
     if fault is faults.hold_the_gil or model == "threading":  # a regular expression asks for signals on the main thread
         assert process.source == "faulthandler"
         assert any("never came to answer" in line for line in report.lines(stall))
-        assert {thread.state for thread in process.threads} >= {"running"}
+        assert {thread.state for thread in process.threads} >= {"runnable"}
     else:
         assert process.source == "process"
 
@@ -232,9 +235,9 @@ def test_a_process_that_answers_no_more_is_known_by_what_the_kernel_says(fault: 
     for deadline_s in DEADLINES_S:
         stall = ended(calls(fault), "multiprocessing", "python", 2, deadline_s)
         silent = [each for each in stall.processes if each.source == "kernel"]
-        if [each.kernel for each in silent] == ["asleep in clock_nanosleep"] * 2:
+        if [each.kernel for each in silent] == ["sleeping in clock_nanosleep"] * 2:
             break
-    assert stall.where == "2 processes do not say where, asleep in clock_nanosleep"
+    assert stall.where == "2 processes do not say where, sleeping in clock_nanosleep"
     assert all(not each.threads[0].frames for each in silent)
 
 
@@ -296,7 +299,8 @@ def test_bodies_in_c(model: str, body: str) -> None:
         assert stall.processes[0].source == "faulthandler"
         return
     assert {worker.task for worker in stall.workers} == ({0} if alone else {0, 1})
-    assert {worker.where for worker in stall.workers} == {"a body in C, asleep in ppoll"}
+    assert all(worker.where == f"a body in C, {worker.kernel}" for worker in stall.workers)
+    assert {worker.state for worker in stall.workers} <= WAITING
 
 
 @pytest.mark.parametrize("model", NATIVE)
@@ -304,7 +308,10 @@ def test_a_native_wait_of_an_hour(model: str) -> None:
     count = 1 if model == "native-serial" else 2
     stall = stalled(lanes.wait(tasks=3, duration=3600), model, None, expected=count)
     engine = "native-epoll" if model == "asyncio-native" else model
-    assert f"a task of {engine}, asleep in {'epoll_wait' if engine == 'native-epoll' else 'ppoll'}" in stall.where
+    assert all(worker.where == f"a task of {engine}, {worker.kernel}" for worker in stall.workers)
+    assert {worker.state for worker in stall.workers} <= WAITING
+    if model in ("native-pthreads", "native-fork"):
+        assert {worker.kernel for worker in stall.workers} == {"sleeping in ppoll"}
     assert sorted((worker.task, worker.name) for worker in stall.workers) == [(n, engine) for n in range(count)]
     assert sorted(worker.worker or 0 for worker in stall.workers) == list(range(count))
     places = {(process_of(stall, worker).process_id, worker.thread_id) for worker in stall.workers}
@@ -319,7 +326,7 @@ def test_an_origin_that_stalls(model: str) -> None:
         url = origin.url(size=1000, stall=500)
         stall = stalled(lanes.download(url, tasks=2), model, None)
     assert {worker.text for worker in stall.workers} == {url}
-    assert all(worker.state == "asleep" for worker in stall.workers)
+    assert all(worker.state in WAITING for worker in stall.workers)
     assert url in report.lines(stall)[0]
 
 
@@ -484,14 +491,14 @@ def test_the_frame_that_tells_most() -> None:
     assert Stand("t", frames=(library,)).telling == library
     assert Stand("t", frames=(mine, library)).telling == mine, "of a thread that lanes has not started"
     assert Stand("t").where == "in a state that is not known"
-    assert Stand("t", state="asleep", waits_in="futex_wait").where == "asleep in futex_wait"
+    assert Stand("t", state="sleeping", waits_in="futex_wait").where == "sleeping in futex_wait"
 
 
 def test_many_places_are_counted_and_many_lines_left_to_the_json() -> None:
     stands = tuple(
         Stand(f"t{n}", at_work=True, task=n, text="x" * 100, frames=(frame(f"f{min(n, 4)}"),)) for n in range(20)
     )
-    stall = Stall(2.0, (Process(1, 0, "python", "asleep", "process", stands[::-1]),))
+    stall = Stall(2.0, (Process(1, 0, "python", "sleeping", "process", stands[::-1]),))
     assert stall.where == "16 workers stand in f4 (mine.py:1), 1 in f3 (mine.py:1), 1 in f2 (mine.py:1), 2 elsewhere"
     lines = report.lines(stall)
     assert len(lines) == 9
@@ -504,10 +511,10 @@ def test_many_places_are_counted_and_many_lines_left_to_the_json() -> None:
 
 def test_what_is_said_where_no_worker_is_known() -> None:
     waiting = Stand("MainThread", thread_id=1, frames=(frame("run", OURS), frame("poll", LIBRARY, 7)))
-    process = Process(1, 0, "python", "asleep", "process", (waiting,))
+    process = Process(1, 0, "python", "sleeping", "process", (waiting,))
     assert Stall(1.0, (process,)).where == "no task is under way: 1 thread stands in poll (threading.py:7)"
-    silent = Process(2, 1, "python", "asleep", "kernel", (Stand("python", thread_id=2, state="running"),))
-    assert Stall(1.0, (process, silent)).where == "1 process does not say where, running"
+    silent = Process(2, 1, "python", "sleeping", "kernel", (Stand("python", thread_id=2, state="runnable"),))
+    assert Stall(1.0, (process, silent)).where == "1 process does not say where, runnable"
     helper = replace(silent, name="multiprocessing.forkserver")
     assert Stall(1.0, (helper,)).where == "no task is under way: nothing is known"
     assert report.lines(Stall(1.0, (helper,))) == []
@@ -518,7 +525,7 @@ def test_a_session_is_known_by_its_leader() -> None:
     mine = session.members(os.getsid(0))
     assert os.getpid() in [each.id for each in mine]
     me = next(each for each in mine if each.id == os.getpid())
-    assert (me.parent_id, me.state) == (os.getppid(), "running")
+    assert (me.parent_id, me.state) == (os.getppid(), "runnable")
     assert os.getpid() in [each.id for each in session.threads(os.getpid())]
     assert session.threads(2**22 + 1) == []
     assert sys.platform == "linux"

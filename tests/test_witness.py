@@ -131,7 +131,7 @@ def test_a_stranger_is_not_asked() -> None:
 
 def test_one_that_has_ended_says_nothing() -> None:
     process = subprocess.Popen(["true"], start_new_session=True)
-    before = session.Task(process.pid, os.getpid(), process.pid, "true", "running")
+    before = session.Task(process.pid, os.getpid(), process.pid, "true", "runnable")
     process.wait()
     witness = Witness(before)
     hear([witness])

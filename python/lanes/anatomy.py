@@ -45,18 +45,6 @@ AREAS = ("code", "read-only data", "data and heap", "stacks", "shared memory", "
 """What a mapping may be for: programs and libraries; their constants and other files; what they write to, and what was
 allocated; stacks of threads; memory mapped as shared; addresses without access; what the kernel maps (vdso)."""
 
-STATES = {
-    "R": "runnable",
-    "S": "sleeping",
-    "D": "waiting for a device",
-    "T": "stopped",
-    "t": "traced",
-    "Z": "ended",
-    "X": "ended",
-    "I": "idle",
-}
-"""The kernel's letters. Who is runnable is on a processor or waits for one; which, it does not tell."""
-
 _PAUSE_S = 0.01
 _DUTY = 2
 """So many times as long as a look took, the tree is left alone."""
@@ -79,7 +67,7 @@ _GUARD = 1 << 16
 class Thread:
     """A thread of a process: what it is called in the kernel, what it did at the moment, and what it has used so far.
 
-    state:    a word of STATES; wchan: the function of the kernel that it slept in, None where that is not told.
+    state:    a word of proc.STATES; wchan: the function of the kernel that it slept in, None where that is not told.
     cpu:      the processor that it was on last.
     run_queue_s: seconds that it was ready and had no processor; None where that is not told.
     stack_bytes: of its stack what is in memory; None where its stack was not found.
@@ -546,7 +534,7 @@ def _thread(text: _ThreadText, stack: proc.Mapping | None, tasks: Iterable[int])
     return Thread(
         thread_id=text.thread_id,
         name=text.name,
-        state=STATES.get(stat.state, stat.state),
+        state=proc.STATES.get(stat.state, stat.state),
         wchan=text.wchan if text.wchan and text.wchan != "0" else None,
         cpu=stat.cpu,
         cpu_user_s=stat.user_s,

@@ -15,6 +15,18 @@ from typing import NamedTuple
 
 PROC = Path("/proc")
 
+STATES = {
+    "R": "runnable",
+    "S": "sleeping",
+    "D": "waiting for a device",
+    "T": "stopped",
+    "t": "traced",
+    "Z": "ended",
+    "X": "ended",
+    "I": "idle",
+}
+"""The kernel's letters. Who is runnable is on a processor or waits for one; which, it does not tell."""
+
 _KIB = 1024
 
 
@@ -54,11 +66,14 @@ def fields(text: str) -> dict[str, str]:
 
 
 class Stat(NamedTuple):
-    """Of what `stat` says of a thread or a process: its state as a letter, who started it, CPU seconds, the processor
-    it ran on last, and where its program and its main stack began, which only an `exec` changes."""
+    """Of what `stat` says of a thread or a process: its name, its state as a letter, who started it, its session, CPU
+    seconds, the processor it ran on last, and where its program and its main stack began, which only an `exec`
+    changes."""
 
+    name: str
     state: str
     parent: int
+    session: int
     user_s: float
     system_s: float
     cpu: int
@@ -67,11 +82,14 @@ class Stat(NamedTuple):
 
 def stat(text: str) -> Stat:
     """A name may hold anything, brackets and blanks too; what follows the last bracket is numbers."""
-    words = text.rpartition(")")[2].split()
+    head, _, rest = text.rpartition(")")
+    words = rest.split()
     tick = os.sysconf("SC_CLK_TCK")
     return Stat(
+        head.partition("(")[2],
         words[0],
         int(words[1]),
+        int(words[3]),
         int(words[11]) / tick,
         int(words[12]) / tick,
         int(words[36]),

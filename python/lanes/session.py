@@ -9,36 +9,24 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lanes import _core
+from lanes import _core, proc
 
-_PROC = Path("/proc")
 _TRACKER = "multiprocessing.resource_tracker"
+_HELPERS = re.compile(r"multiprocessing\.(?:resource_tracker|forkserver)")
 _CLEAN_UP_S = 1.0
 """How long a tracker of multiprocessing's resources may take, once nobody has any."""
-
-STATES = {
-    "R": "running",
-    "S": "asleep",
-    "D": "in a wait that cannot be interrupted",
-    "T": "stopped",
-    "t": "stopped by a debugger",
-    "Z": "dead",
-    "X": "dead",
-    "I": "idle",
-}
-"""The kernel's letters in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """A process or a thread, as the kernel sees it; it calls both a task.
 
-    state:       "running", "asleep", "stopped", ...: see STATES.
+    state:       "runnable", "sleeping", "stopped", ...: see `proc.STATES`.
     system_call: the one it waits in; None for none, and where the kernel does not say.
     waits_in:    the function of the kernel, likewise.
     """
@@ -51,21 +39,35 @@ class Task:
     system_call: str | None = None
     waits_in: str | None = None
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended. One that has may be there still, until somebody asks how."""
+        return self.state != "ended"
+
 
 def members(leader: int) -> list[Task]:
-    """The process that leads the session, all others in it and all that these started, by their ids; no dead ones."""
-    alive = [each for each in map(_process, _numbers(_PROC)) if each is not None and each.state != "dead"]
-    found = {each.id for each in alive if leader in (each.id, each.session_id)}
-    while more := {each.id for each in alive if each.parent_id in found} - found:
+    """The process that leads the session, all others in it and all that these started, by their ids; as far as they
+    still run."""
+    running = [each for each in _all() if each.runs]
+    found = {each.id for each in running if leader in (each.id, each.session_id)}
+    while more := {each.id for each in running if each.parent_id in found} - found:
         found |= more
-    return [each for each in alive if each.id in found]
+    return [each for each in running if each.id in found]
 
 
 def threads(process: int) -> list[Task]:
-    """The threads of a process, by their ids; the first started has the id of the process."""
-    directory = _PROC / str(process) / "task"
-    found = (_read(directory / str(number), waits=True) for number in _numbers(directory))
+    """The threads of a process, the first started at first, which has the id of the process."""
+    found = (_task(proc.PROC / f"{process}/task/{thread}", waits=True) for thread in proc.threads(process))
     return [each for each in found if each is not None]
+
+
+def helper(process: Task) -> str | None:
+    """The module of multiprocessing's that a process runs to help others, None for any other process.
+
+    What a fork server forks still has its command line.
+    """
+    found = _module(process.id)
+    return None if found == _module(process.parent_id) else found
 
 
 def end(leader: int) -> None:
@@ -83,77 +85,52 @@ def end(leader: int) -> None:
         _kill(tracker)
 
 
+def _all() -> Iterator[Task]:
+    for number in sorted(int(name) for name in os.listdir(proc.PROC) if name.isdigit()):
+        task = _task(proc.PROC / str(number))
+        if task is not None:
+            yield task
+
+
 def _kill(process: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
 
 
-def helper(process: Task) -> str | None:
-    """The module of multiprocessing's that a process runs to help others, None for any other process.
-
-    What a fork server forks still has its command line.
-    """
-    found = _runs_module(process.id)
-    return None if found == _runs_module(process.parent_id) else found
-
-
-def _runs_module(process: int) -> str | None:
-    with suppress(OSError):
-        command = (_PROC / str(process) / "cmdline").read_bytes()
-        match = re.search(rb"multiprocessing\.(?:resource_tracker|forkserver)", command)
-        return match[0].decode() if match else None
-    return None
-
-
 def _runs(process: int) -> bool:
-    found = _process(process)
-    return found is not None and found.state != "dead"
+    task = _task(proc.PROC / str(process))
+    return task is not None and task.runs
 
 
-def _process(number: int) -> Task | None:
-    return _read(_PROC / str(number))
+def _module(process: int) -> str | None:
+    match = _HELPERS.search(proc.read(proc.PROC / str(process) / "cmdline") or "")
+    return match[0] if match else None
 
 
-def _numbers(directory: Path) -> Iterable[int]:
-    try:
-        return sorted(int(name) for name in os.listdir(directory) if name.isdigit())
-    except OSError:  # it has just ended
-        return ()
-
-
-def _read(directory: Path, waits: bool = False) -> Task | None:
+def _task(directory: Path, waits: bool = False) -> Task | None:
     """A process or a thread by its directory; None when it has just ended."""
-    try:
-        text = (directory / "stat").read_text(errors="replace")
-    except OSError:
+    text = proc.read(directory / "stat")
+    if not text:
         return None
-    # The name stands in brackets, and may have any in it.
-    number, _, rest = text.partition(" (")
-    name, _, fields = rest.rpartition(") ")
-    state, parent, _, session = fields.split()[:4]
-    asleep = waits and state in "SD"
+    stat = proc.stat(text)
+    waits = waits and stat.state in "SD"
     return Task(
-        int(number),
-        int(parent),
-        int(session),
-        name,
-        STATES.get(state, state),
-        _system_call(directory) if asleep else None,
-        _waits_in(directory) if asleep else None,
+        int(directory.name),
+        stat.parent,
+        stat.session,
+        stat.name,
+        proc.STATES.get(stat.state, stat.state),
+        _system_call(directory) if waits else None,
+        _waits_in(directory) if waits else None,
     )
 
 
 def _system_call(directory: Path) -> str | None:
     """Kernels may be built without it, and may deny it."""
-    try:
-        number = (directory / "syscall").read_text().split()[0]
-        return _core.system_call(int(number))
-    except (OSError, ValueError, IndexError):
-        return None
+    words = (proc.read(directory / "syscall") or "").split()
+    return _core.system_call(int(words[0])) if words and words[0].lstrip("-").isdigit() else None
 
 
 def _waits_in(directory: Path) -> str | None:
-    with suppress(OSError):
-        function = (directory / "wchan").read_text().strip()
-        return function if function not in ("", "0") else None
-    return None
+    function = (proc.read(directory / "wchan") or "").strip()
+    return function if function not in ("", "0") else None

@@ -75,8 +75,8 @@ class Stand:
                  process that was stopped went on to answer.
     waits_for:   what it waited for, where the stack says so for certain.
     held_by:     the thread_id of the one that holds what it waits for, where that is certain.
-    state:       the kernel's of its thread: "running", "asleep", "stopped", ...; system_call and waits_in: where in the
-                 kernel it slept. None where not known.
+    state:       the kernel's of its thread: "runnable", "sleeping", "stopped", ...; system_call and waits_in: where in
+                 the kernel it slept. None where not known.
     """
 
     name: str
@@ -126,7 +126,7 @@ class Stand:
 
     @property
     def kernel(self) -> str:
-        """How the kernel saw it: `asleep in futex`."""
+        """How the kernel saw it: `sleeping in futex`."""
         place = self.system_call or self.waits_in
         return f"{self.state} in {place}" if self.state and place else self.state or "in a state that is not known"
 
@@ -274,7 +274,7 @@ class _Look:
             told = [self._thread(each, process.id, kernel) for each in witness.answer["threads"]]
         else:
             source = "faulthandler" if witness.dump else "kernel"
-            told = self._dumped(witness.dump, kernel)
+            told = self._dumped(witness.dump, process.id, kernel)
         known = {each.thread_id for each in told}
         rest = [_seen(Stand(each.name), each) for each in threads if each.id not in known]
         return Process(
@@ -296,13 +296,13 @@ class _Look:
         stand = self._doing(stand, told["task"], told["started_ns"], at_work)
         return _seen(stand, kernel.get(told["thread_id"]))
 
-    def _dumped(self, dump: str, kernel: dict[int, session.Task]) -> list[Stand]:
+    def _dumped(self, dump: str, process_id: int, kernel: dict[int, session.Task]) -> list[Stand]:
         """The last thread is the main one, which has the id of the process."""
         parsed = parse(dump)
         stands = [Stand(each["name"] or "a thread", frames=_frames(each["frames"])) for each in parsed]
         stands = [replace(each, at_work=any(map(_is_doing, each.frames))) for each in stands]
         if stands:
-            stands[-1] = _seen(replace(stands[-1], name="MainThread"), kernel.get(min(kernel, default=0)))
+            stands[-1] = _seen(replace(stands[-1], name="MainThread"), kernel.get(process_id))
         return stands
 
     def _coroutine(self, told: dict[str, Any]) -> Stand:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from lanes import session, stacks
+from lanes import proc, session, stacks
 
 ANSWER_S = 1.0
 DUMP_S = 0.5
@@ -37,16 +37,16 @@ class Witness:
         self._signals: dict[str, int] = {}
         with suppress(OSError):
             self._process = os.pidfd_open(process.id)
-            self._open(Path("/proc", str(process.id)))
+            self._open(proc.PROC / str(process.id))
 
-    def _open(self, proc: Path) -> None:
+    def _open(self, directory: Path) -> None:
         """The file of its answers, and those signals of which it has a handler: others would kill it."""
-        for name in os.listdir(proc / "fd"):
+        for name in os.listdir(directory / "fd"):
             with suppress(FileNotFoundError):
-                match = _NAME.match(os.readlink(proc / "fd" / name))
+                match = _NAME.match(os.readlink(directory / "fd" / name))
                 if match:
-                    self._file = os.open(proc / "fd" / name, os.O_RDONLY | os.O_CLOEXEC)
-                    caught = _caught(proc)
+                    self._file = os.open(directory / "fd" / name, os.O_RDONLY | os.O_CLOEXEC)
+                    caught = _caught(directory)
                     numbers = {"ask": int(match[1]), "dump": int(match[2])}
                     self._signals = {what: number for what, number in numbers.items() if caught >> (number - 1) & 1}
                     return
@@ -109,10 +109,9 @@ def _wait(done: Callable[[Witness], bool], asked: Sequence[Witness], patience_s:
         time.sleep(_PAUSE_S)
 
 
-def _caught(proc: Path) -> int:
+def _caught(directory: Path) -> int:
     """The signals that a process has handlers for, as the kernel tells it: one bit each."""
-    lines = (proc / "status").read_text(errors="replace").splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith("SigCgt:")), 16)
+    return int(proc.fields(proc.read(directory / "status") or "").get("SigCgt", "0"), 16)
 
 
 def parse(dump: str) -> list[stacks.Answer]:
