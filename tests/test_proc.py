@@ -51,7 +51,8 @@ def test_a_stat_is_read_whatever_the_name_is() -> None:
     numbers = " ".join(str(n) for n in range(4, 53))
     found = proc.stat(f"77 (a (b) c) R 3 {numbers}\n")
     tick = os.sysconf("SC_CLK_TCK")
-    assert found == ("a (b) c", "R", 3, 5, 13 / tick, 14 / tick, 38, (25, 27))  # the numbers are those of the fields, less one
+    # The numbers are those of the fields, less one.
+    assert found == ("a (b) c", "R", 3, 5, 13 / tick, 14 / tick, 38, (25, 27))
 
 
 def test_our_own_stat_is_ours() -> None:

@@ -439,6 +439,27 @@ def test_a_close_up_that_stalls_leaves_what_was_timed(tmp_path: Path) -> None:
     assert row.stall is not None
 
 
+@pytest.mark.parametrize("model", ["threading", "native-epoll"])
+def test_a_load_that_stalls_says_where(model: str) -> None:
+    work = calls(faults.hang_beside_the_main_thread) if model == "threading" else lanes.wait(tasks=2, duration=3600)
+    for deadline in ("2s", "16s"):
+        result = lanes.load(
+            work, rate="20/s", duration="500ms", models=model, bodies="all", workers=2, deadline=deadline
+        )
+        row = next(each for each in result if each.model == model)
+        if row.stall is not None and len(row.stall.workers) == 2:
+            break
+    assert row.stall is not None
+    assert row.error == f"no answer within its deadline of {deadline[:-1]} s: {row.stall.where}"
+    assert {worker.task for worker in row.stall.workers} == {0, 1}
+    assert not result.ok
+    found: Any = document(result)
+    assert next(each["stall"] for each in found["load"]["rows"] if each["model"] == model)["deadline_s"] == float(
+        deadline[:-1]
+    )
+    assert "  task 1" in str(result)
+
+
 def test_the_command_line_says_it_and_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lanes import machine, sample
 from lanes.arrivals import schedule
@@ -29,6 +29,9 @@ from lanes.run import as_workload
 from lanes.source import Gate
 from lanes.types import BODIES, Outcome, Workload
 from lanes.units import parse_bound, parse_duration, parse_frequency, short
+
+if TYPE_CHECKING:
+    from lanes.stall import Stall
 
 QUEUE = 64
 LASTING = "5s"
@@ -91,8 +94,8 @@ class LoadRow:
     admitted; all of those that came so far. None where none did.
     most_backlog: the most tasks in the queue; most_at_work: begun and not finished. served: tasks finished a second.
     peak_pss_bytes: of the process and its children; None where the load was over too soon for a look.
-    differences: tasks whose outcome is not the baseline's. error: why it ended early; reason: why the cell makes no
-    sense, and has nothing else.
+    differences: tasks whose outcome is not the baseline's. error: why it ended early; stall: where every worker stood
+    when the deadline came, None where none came; reason: why the cell makes no sense, and has nothing else.
     """
 
     model: str
@@ -115,6 +118,7 @@ class LoadRow:
     series: tuple[Point, ...] = field(default=(), repr=False)
     differences: tuple[Difference, ...] = ()
     error: str | None = None
+    stall: Stall | None = None
     reason: str | None = None
 
     @property
@@ -283,7 +287,7 @@ class _Trial:
         gate = Gate.made(self.due, terms.bound, terms.rejects, int(terms.open_s * 1e9))
         watch = _Watch(gate, self.look)
         outcomes: tuple[Outcome, ...] = ()
-        error = None
+        error, stall = None, None
         try:
             outcomes = sample.take(
                 served,
@@ -297,7 +301,7 @@ class _Trial:
                 watch=watch,
             ).outcomes
         except (sample.SampleError, OSError) as problem:
-            error = " ".join(str(problem).split())
+            error, stall = " ".join(str(problem).split()), getattr(problem, "stall", None)
         finally:
             gate.close()
         book = Book.of(gate.arrivals, terms.bound, terms.rejects)
@@ -318,6 +322,7 @@ class _Trial:
             series=book.series(),
             differences=tuple(_differences(served, expected, outcomes)),
             error=error,
+            stall=stall,
         )
 
     def look(self, gate: Gate) -> None:

@@ -107,7 +107,7 @@ A load has schema, workload, machine and seed as above, no rows of a comparison,
                              to finished), latency_s (from due to finished) and slip_s (from due to admitted, the
                              producer's), each with p50, p90, p99 and max, or null where no task came so far;
                              most_backlog (in the queue) and most_at_work (begun and not finished); served, tasks
-                             finished a second; peak_pss_bytes; series; agrees, differences, error and reason
+                             finished a second; peak_pss_bytes; series; agrees, differences, error, stall and reason
     series                   of a row, in intervals of equal length: until_s; the most in it of backlog, outside (due,
                              and kept waiting by a full queue) and at_work; served a second; service_s, the median of
                              working_s of those finished in it, or null
@@ -212,6 +212,7 @@ def _load_row(row: LoadRow, checked: bool) -> dict[str, object]:
         "agrees": not row.differences if checked and row.error is None and row.reason is None else None,
         "differences": [_difference(difference) for difference in row.differences],
         "error": row.error,
+        "stall": row.stall and stall.document(row.stall),
         "reason": row.reason,
     }
 

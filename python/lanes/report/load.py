@@ -11,7 +11,7 @@ from rich.text import Text
 
 from lanes.backlog import Point, Times
 from lanes.load import Load, LoadRow
-from lanes.report import table
+from lanes.report import stall, table
 from lanes.units import format_duration, format_frequency, format_size
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -49,6 +49,7 @@ def problems(load: Load) -> Iterator[str]:
     for row in load:
         if row.error is not None:
             yield f"{row.name}: {row.error}"
+            yield from (f"  {line}" for line in (stall.lines(row.stall) if row.stall else ()))
         if row.differences:
             many = f"{len(row.differences)} of {table.count(len(load.workload.tasks), 'task')}"
             yield f"{row.name}: {many} differ from serial/python, the first: {table.differs(row.differences[0])}"
