@@ -851,6 +851,21 @@ def test_bad_uses_of_arrivals() -> None:
         _core.Arrivals.attach(file.fileno())
 
 
+@pytest.mark.parametrize("model", _core.MODELS)
+def test_ctrl_c_ends_workers_that_wait_for_an_arrival(model: str) -> None:
+    before = holdings()
+    raising = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    began = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _core.run(model, "wait", [LONG], 3, None, None, None, arrivals(3600 * SECOND, open=2**50))
+        assert time.monotonic() - began < 5
+    finally:
+        signal.signal(signal.SIGALRM, raising)
+    assert left_since(before) == ""
+
+
 def test_a_killed_worker_takes_one_arrival_with_it() -> None:
     coming = arrivals(*(n * 10 * MS for n in range(10)))
     with in_a_thread(

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from lanes.load import Instant, Load, LoadRow, Terms
 from lanes.report import load as report
 from lanes.types import Outcome
 from lanes.workloads.wait import Wait
+from processes import holdings, left_since
 from support import MACHINE
 
 PAIR = "threading,native-pthreads,asyncio,native-epoll"
@@ -147,6 +149,13 @@ def test_work_that_fails_is_counted_and_no_difference() -> None:
 
 
 # ---- faults
+
+
+def test_nothing_is_left_in_the_process_that_asked() -> None:
+    before = holdings()
+    lanes.load(NAP, rate="100/s", duration="0.1s", models="threading,multiprocessing,native-fork")
+    assert left_since(before) == ""
+
 
 PROCESSES = [name for name in models.names() if name.endswith("processes") or name.startswith("multiprocessing")]
 
@@ -286,8 +295,11 @@ def test_what_became_of_the_tasks_is_shown_within_80_columns() -> None:
     assert "threading        0.10  0.20  0.30  0.40     20.0 40.0 60.0 80.0" in text
     assert "native-epoll    1,200 2,400 3,600 4,800     30.0 60.0 90.0  120" in text
     assert "1 model kept up with 100/s, threading/python the soonest: 99 of 100 tasks within 60.3 ms." in text
-    assert "native-epoll fell behind 100/s: the best of them, native-epoll, serves 33.3/s." in text
+    assert "native-epoll fell behind 100/s: it serves 33.3/s." in text
     assert "What was left had not begun when all was over" in text
+    assert "threading/python and native-epoll fell behind" not in text
+    both = shown(ROWS[1], replace(ROWS[1], model="native-fork", served=40.0))
+    assert "native-epoll and native-fork fell behind 100/s: the best of them, native-fork, serves 40/s." in both
     tables = text[: text.index("1 model kept up")]
     assert max(map(len, tables.splitlines())) <= 80
 

@@ -231,8 +231,23 @@ def test_what_a_model_did_not_get_to_is_completed_and_what_it_lost_is_not() -> N
             way.arrivals.admit(n)
             way.start(n)
         way.arrivals.reject(1)
-        complete = {each.task: each.outcome.status for each in way.complete([do(TASKS[0])])}
+        complete = {each.task: each.outcome.status for each in way.complete([do(TASKS[0])], 2)}
     assert complete == {0: "ok", 1: "rejected", 2: "left"}, "the fourth was started, and a model has to answer for it"
+
+
+def test_equal_outcomes_of_the_same_task_travel_once() -> None:
+    def gave(n: int, value: int) -> Done:
+        return do(TASKS[n])._replace(outcome=Outcome("ok", (value,)))
+
+    with gate([0] * 6) as way:
+        way.arrivals.begin()
+        finished = [gave(n, value) for n, value in enumerate([1000, 2000, 1000, 2000, 3000, 2000])]
+        for n in range(6):
+            way.start(n)
+        outcomes = [each.outcome for each in way.complete(finished, 2)]
+    assert [outcome.value for outcome in outcomes] == [(1000,), (2000,), (1000,), (2000,), (3000,), (2000,)]
+    assert outcomes[0] is outcomes[2]
+    assert outcomes[1] is outcomes[3] is outcomes[5]
 
 
 def test_tasks_are_taken_in_turn_for_as_many_as_come() -> None:

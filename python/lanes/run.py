@@ -184,7 +184,7 @@ def execute(
             finished = list(finished)
             events.replay(column.name, finished)
         if gate is not None:
-            finished = gate.complete(finished)
+            finished = gate.complete(finished, len(shared.tasks))
         run = account(work, column, body, workers, finished, meter, seen[0] if seen else None)
         return replace(run, pulse=beat.taken()) if beat else run
 
@@ -236,7 +236,9 @@ def account(
         switching=worker.switching,
         processors=models.processors(worker, body),
     )
-    return replace(run, figures=work.workload.figures(run)) if isinstance(work.workload, Measuring) else run
+    if work.gate is not None or not isinstance(work.workload, Measuring):  # which looks for its own tasks, all of them
+        return run
+    return replace(run, figures=work.workload.figures(run))
 
 
 def _at_home(workload: Workload, column: Model) -> bool:

@@ -132,9 +132,15 @@ class Gate:
         with suppress(BlockingIOError):
             os.eventfd_read(self.bell)
 
-    def complete(self, finished: Iterable[Done]) -> list[Done]:
-        """With what a model never got to do: what was rejected, and what was left when all was over."""
-        done = {each.task: each for each in finished if each.outcome.status != "pending"}
+    def complete(self, finished: Iterable[Done], turn: int) -> list[Done]:
+        """With what a model never got to do: what was rejected, and what was left when all was over. Of the tasks that
+        are the same again after each turn, equal outcomes are one: they may be large, and travel."""
+        first: dict[int, Outcome] = {}
+        done: dict[int, Done] = {}
+        for each in finished:
+            if each.outcome.status != "pending":
+                outcome = first.setdefault(each.task % turn, each.outcome)
+                done[each.task] = each._replace(outcome=outcome) if outcome == each.outcome else each
         for n, (due, _, started, _, rejected, _) in enumerate(self.arrivals):
             if started is None and n not in done:
                 done[n] = _undone(n, "rejected" if rejected else "left", due)

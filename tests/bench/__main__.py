@@ -12,6 +12,7 @@ import os
 import sys
 from pathlib import Path
 
+import arrivals
 import bridge
 import dispatch
 import engine
@@ -26,7 +27,15 @@ from rich.console import Console
 from lanes import machine
 from lanes.report.json import check_writable
 
-FIGURES = (*dispatch.FIGURES, *bridge.FIGURES, *scaling.FIGURES, *engine.FIGURES, *pulse.FIGURES, *truth.FIGURES)
+FIGURES = (
+    *dispatch.FIGURES,
+    *bridge.FIGURES,
+    *scaling.FIGURES,
+    *engine.FIGURES,
+    *pulse.FIGURES,
+    *arrivals.FIGURES,
+    *truth.FIGURES,
+)
 
 OUTPUT = BUILD / "bench.json"
 

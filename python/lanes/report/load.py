@@ -169,7 +169,8 @@ def _notes(load: Load) -> Iterator[Text]:
         yield Text(f"{table.count(len(kept), 'model')} kept up with {rate}{soonest}.", "bold")
     if behind:
         most = max(behind, key=lambda row: row.served)
-        served = f"the best of them, {most.name}, serves {format_frequency(most.served)}"
+        who = f"the best of them, {most.name}," if len(behind) > 1 else "it"
+        served = f"{who} serves {format_frequency(most.served)}"
         names = table.listed([row.name for row in behind])
         yield Text(f"{names} fell behind {rate}: {served}.")
     if any(row.left for row in ran):
