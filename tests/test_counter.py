@@ -100,7 +100,8 @@ def test_a_coroutine_gives_way_at_an_await_and_nowhere_else() -> None:
     ],
 )
 def test_what_runs_at_the_same_time_loses_plain_updates(model: str, body: str | None, updates: int) -> None:
-    assert lost("plain", model, body, updates=updates, workers=2) > 0
+    # On a machine that is busy elsewhere one worker may have to wait until the other is done.
+    assert any(lost("plain", model, body, updates=updates, workers=2) > 0 for _ in range(10))
 
 
 @pytest.mark.parametrize("step", STEPS)
