@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from lanes.cli import screen
 from lanes.laws import Judgement
 from lanes.processors import usable_processors
 from lanes.report import claims as report
-from support import MACHINE, make_comparison, make_counters, make_row, make_run
+from support import MACHINE, MARK, make_comparison, make_counters, make_row, make_run, marked
 
 pytestmark = pytest.mark.timeout(600)  # for whichever test comes first to what all of them share
 
@@ -303,13 +304,17 @@ def test_one_processor_is_for_what_is_inside_alone() -> None:
     assert os.sched_getaffinity(0) == before
 
 
-def test_named_pipes_keep_their_readers_waiting_side_by_side() -> None:
+def test_named_pipes_keep_their_readers_waiting_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(MARK, mark)
     with Fifo(4, 0.05).serve() as served:
         one, four = (lanes.run(served, "threading", workers=workers) for workers in (1, 4))
+        assert len(marked(mark)) == 1
     assert [outcome.value for outcome in one.outcomes] == [(1,)] * 4
     assert (one.in_flight.max, four.in_flight.max) == (1, 4)
     assert all(span.finished_ns - span.started_ns >= 45_000_000 for span in one.spans)
     assert not Path(served.directory).exists()
+    assert not marked(mark)
 
 
 # All of it, once, for real.

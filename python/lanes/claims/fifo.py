@@ -27,10 +27,14 @@ def write(name):
     with open(name, "wb") as pipe:
         time.sleep({seconds!r})
         pipe.write(b"x")
-for name in os.fdopen(os.open(sys.argv[1], os.O_RDWR), "rb", buffering=0):
-    threading.Thread(target=write, args=(name[:-1],), daemon=True).start()
+def serve():
+    for name in os.fdopen(os.open(sys.argv[1], os.O_RDWR), "rb", buffering=0):
+        threading.Thread(target=write, args=(name[:-1],), daemon=True).start()
+threading.Thread(target=serve, daemon=True).start()
+sys.stdin.read()
 """
-"""It is told the names of pipes through another. Opening one to write waits for who opens it to read."""
+"""It is told the names of pipes through another. Opening one to write waits for who opens it to read. It ends with its
+standard input, and so with whoever started it, however that ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,10 @@ class Fifo:
         code = _WRITER.format(seconds=self.wait_s)
         with tempfile.TemporaryDirectory(prefix="lanes-") as directory:
             os.mkfifo(Path(directory) / _TOLD)
-            with subprocess.Popen([sys.executable, "-S", "-c", code, str(Path(directory) / _TOLD)]) as writer:
-                try:
-                    yield replace(self, directory=directory)
-                finally:
-                    writer.kill()
+            command = [sys.executable, "-S", "-c", code, str(Path(directory) / _TOLD)]
+            # In a session of its own, as Ctrl-C is not for it.
+            with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+                yield replace(self, directory=directory)
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Task], Outcome]]:

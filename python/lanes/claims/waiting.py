@@ -64,11 +64,14 @@ def more_workers(lab: Lab) -> Comparison:
     ).comparison
 
 
-@measurement("download, 8 tasks of 25 ms from the embedded origin, on 8 threads with the lock released and kept")
+@measurement(
+    "download, 8 tasks of 25 ms from the embedded origin, on 8 threads, in Python and in C that keeps the lock"
+)
 def sockets(lab: Lab) -> Comparison:
     return compare(
         download(tasks=8, size="1KiB", latency="25ms", warm=True),
         models="serial,threading",
+        bodies="python,held",
         workers=8,
         rounds=ROUNDS,
         closeup=False,
