@@ -74,7 +74,9 @@ class SampleError(RuntimeError):
     """The fresh process brought no run; the text says why, in one line. stall: where its workers stood when its
     deadline came, None for all other reasons."""
 
-    stall: Stall | None = None
+    def __init__(self, words: str, stall: Stall | None = None) -> None:
+        super().__init__(words)
+        self.stall = stall
 
 
 def take(
@@ -113,9 +115,7 @@ def take(
         answer.seek(0)
         text = answer.read()
     if not isinstance(status, int):
-        error = SampleError(f"no answer within its deadline of {deadline_s:g} s: {status.where}")
-        error.stall = status
-        raise error
+        raise SampleError(f"no answer within its deadline of {deadline_s:g} s: {status.where}", status)
     if status or not text:
         from lanes.children import ending  # it brings multiprocessing along
 
@@ -214,7 +214,8 @@ def _finish(
     finally:
         if ours:
             if not ended or _has_helpers(job.model):
-                session.end(process.pid)
+                with suppress(OSError):  # no descriptor may be left to read /proc with: the group ends all the same
+                    session.end(process.pid)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.kill()  # a fork that has just begun leads no group yet
