@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
-from lanes import laws, sample, stats
+from lanes import laws, limits, sample, stats
 from lanes.claims.claim import Figure, Unit
 from lanes.compare import Step
 from lanes.comparison import Comparison, Row
@@ -149,6 +149,8 @@ class Looks(dict[str, list[Run]]):
 
 def looked_at(lab: Lab, kind: Pass, looks: Mapping[str, Look]) -> Looks:
     """A run of each row in every round. There is no baseline among them: they may be of several workloads."""
+    for look in looks.values():
+        limits.check(look.model, look.workload, look.workers)
     runs = Looks((name, []) for name in looks)
     order = random.Random(lab.seed)
     for turn in range(ROUNDS):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from lanes import stats
 from lanes.claims.claim import Case, Claim, Figure, at_least, at_most
-from lanes.claims.lab import ExperimentError, Lab, Look, Looks, crew, looked_at, measurement
+from lanes.claims.lab import ExperimentError, Lab, Look, Looks, crew, crowded, looked_at, measurement
 from lanes.types import Pulse, Run
 from lanes.workloads.compute import compute
 
@@ -39,7 +39,8 @@ def _moving(lab: Lab) -> Iterator[Figure]:
     for name in ("inline", *_HANDED):
         yield Figure(f"late by (p99), {name}", "s", late[name])
     for name in _HANDED:
-        yield Figure(f"late by (p99), {name} over inline", "x", stats.paired_ratios(late[name], late["inline"]))
+        ratios = stats.paired_ratios(late[name], late["inline"])
+        yield Figure(f"late by (p99), {name} over inline", "x", ratios, crowded(runs[name], runs["inline"]))
 
 
 def _late(run: Run, how: Callable[[Pulse], float | None]) -> float:
