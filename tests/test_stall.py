@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -26,7 +26,7 @@ from lanes.stall import Frame, Process, Stall, Stand
 from lanes.types import Workload
 from support import MARK, marked
 
-DEADLINES_S = (1.0, 4.0, 16.0)
+DEADLINES_S = (1.0, 4.0, 16.0, 40.0)
 """A longer one where this machine was so busy that not all workers had come to their tasks."""
 
 WAITING = {"sleeping", "runnable"}
@@ -380,9 +380,21 @@ def test_no_semaphore_is_left(model: str, tmp_path: Path, capfd: pytest.CaptureF
 # ---- comparisons
 
 
+R = TypeVar("R")
+
+
+def patiently(measured: Callable[[str], R], good: Callable[[R], bool], *deadlines: str) -> R:
+    """With longer and longer deadlines, until none is missed but by what never ends."""
+    for deadline in deadlines:
+        result = measured(deadline)
+        if good(result):
+            break
+    return result
+
+
 def test_the_comparison_goes_on_and_says_where_a_row_stood() -> None:
-    for deadline in ("1s", "5s"):
-        result = lanes.compare(
+    def measured(deadline: str) -> lanes.Comparison:
+        return lanes.compare(
             faults.hang_beside_the_main_thread,
             range(3),
             models="threading,multiprocessing,futures-threads",
@@ -391,10 +403,17 @@ def test_the_comparison_goes_on_and_says_where_a_row_stood() -> None:
             deadline=deadline,
             closeup=False,
         )
-        where = place(faults.hang, "time.sleep(3600)")
-        error = f"no answer within its deadline of {deadline[0]} s: 2 workers stand in {where}"
-        if [row.error for row in result] == [None, error, error, None]:
-            break
+
+    where = place(faults.hang, "time.sleep(3600)")
+    error = f"2 workers stand in {where}"
+
+    def good(result: lanes.Comparison) -> bool:
+        return [row.error and row.error.partition(": ")[2] for row in result] == [None, error, error, None]
+
+    result = patiently(measured, good, "1s", "5s", "25s")
+    assert good(result)
+    assert result["threading"].stall is not None
+    error = f"no answer within its deadline of {result['threading'].stall.deadline_s:g} s: {error}"
     assert [(row.name, row.error, len(row.runs)) for row in result] == [
         ("serial/python", None, 2),
         ("threading/python", error, 0),
@@ -418,9 +437,11 @@ def test_the_comparison_goes_on_and_says_where_a_row_stood() -> None:
 
 
 def test_a_baseline_that_stalls_leaves_no_verdicts_and_the_others_go_on() -> None:
-    result = lanes.compare(
-        faults.hang_on_the_main_thread, range(2), models="threading", rounds=2, deadline="5s", closeup=False
-    )
+    def measured(deadline: str) -> lanes.Comparison:
+        work = faults.hang_on_the_main_thread
+        return lanes.compare(work, range(2), models="threading", rounds=2, deadline=deadline, closeup=False)
+
+    result = patiently(measured, lambda result: len(result["threading"].runs) == 2, "2s", "10s", "40s")
     assert result.baseline.stall is not None
     assert result.baseline.error is not None
     assert len(result["threading"].runs) == 2
@@ -429,20 +450,22 @@ def test_a_baseline_that_stalls_leaves_no_verdicts_and_the_others_go_on() -> Non
 
 
 def test_a_close_up_that_stalls_leaves_what_was_timed(tmp_path: Path) -> None:
-    result = lanes.compare(
-        faults.only_the_second_time, [str(tmp_path / "first")], models="serial", rounds=1, deadline="4s"
-    )
-    (row,) = result
+    def measured(deadline: str) -> lanes.Row:
+        first = str(tmp_path / deadline)
+        work = faults.only_the_second_time
+        return lanes.compare(work, [first], models="serial", rounds=1, deadline=deadline)["serial"]
+
+    row = patiently(measured, lambda row: row.error is None and "hang" in (row.closeup_error or ""), "2s", "10s", "40s")
     assert row.error is None
-    assert row.closeup_error is not None
-    assert row.closeup_error.startswith("no answer within its deadline of 4 s: 1 worker stands in hang (faults.py:")
     assert row.stall is not None
+    where = f"1 worker stands in {place(faults.hang, 'time.sleep(3600)')}"
+    assert row.closeup_error == f"no answer within its deadline of {row.stall.deadline_s:g} s: {where}"
 
 
 @pytest.mark.parametrize("model", ["threading", "native-epoll"])
 def test_a_load_that_stalls_says_where(model: str) -> None:
     work = calls(faults.hang_beside_the_main_thread) if model == "threading" else lanes.wait(tasks=2, duration=3600)
-    for deadline in ("2s", "16s"):
+    for deadline in ("2s", "8s", "32s"):
         result = lanes.load(
             work, rate="20/s", duration="500ms", models=model, bodies="all", workers=2, deadline=deadline
         )
@@ -465,16 +488,27 @@ def test_the_command_line_says_it_and_fails(
 ) -> None:
     items, path = tmp_path / "items.json", tmp_path / "result.json"
     items.write_text("[0, 1]")
-    options = ["--items", str(items), "--models", "threading", "--rounds", "1", "--deadline", "5s", "--json", str(path)]
-    assert cli.main(["compare", "faults:hang_beside_the_main_thread", *options]) == 1
-    shown = capsys.readouterr().out
-    assert "threading/python: no answer within its deadline of 5 s: 2 workers stand in hang (faults.py:" in shown
-    row = json.loads(path.read_text())["rows"][1]
-    assert row["stall"]["deadline_s"] == 5.0
-    assert cli.main(["sweep", "faults:hang_beside_the_main_thread", *options, "--workers", "2", "--quiet"]) == 1
-    lines = capsys.readouterr().err.splitlines()
-    assert sum("no answer within its deadline of 5 s" in line for line in lines) == 1
-    assert sum(line.startswith("  task ") for line in lines) == 2
+
+    def ran(command: str, *more: str) -> Callable[[str], tuple[int, str]]:
+        def run(deadline: str) -> tuple[int, str]:
+            options = ("--items", str(items), "--models", "threading", "--rounds", "1", "--workers", "2")
+            status = cli.main([command, "faults:hang_beside_the_main_thread", *options, "--deadline", deadline, *more])
+            return status, "\n".join(capsys.readouterr())
+
+        return run
+
+    def good(result: tuple[int, str]) -> bool:
+        return result[1].count("no answer within its deadline") == 1 and "2 workers stand in" in result[1]
+
+    status, shown = patiently(ran("compare", "--json", str(path)), good, "3s", "25s")
+    assert status == 1
+    assert "s: 2 workers stand in hang (faults.py:" in shown
+    assert json.loads(path.read_text())["rows"][1]["stall"]["deadline_s"] in (3.0, 25.0)
+    status, shown = patiently(ran("sweep", "--quiet"), good, "3s", "25s")
+    assert status == 1
+    lines = shown.strip().splitlines()
+    assert lines[0].startswith("threading/python: no answer within its deadline")
+    assert [line.partition(" (")[0] for line in lines[1:]] == ["  task 0", "  task 1"]
 
 
 # ---- words

@@ -21,15 +21,14 @@ PATIENCE_S = 30
 
 
 @contextmanager
-def asked(code: str, demand: bool = False, before: str = "") -> Iterator[Witness]:
-    """A Python that has installed its answers, has done what comes before, and runs this, once it has been asked."""
+def asked(code: str, demand: bool = False) -> Iterator[Witness]:
+    """A Python that has installed its answers and runs this, and has been asked as soon as that printed a line."""
     begin = "import signal, sys, time\nfrom lanes import stacks\nstacks.install()\n"
-    code = f"import sys; sys.path[:] = {sys.path!r}\n{begin}{before}\nprint(flush=True)\n{code}"
+    code = f"import sys; sys.path[:] = {sys.path!r}\n{begin}{code}"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout is not None
     with process:
         process.stdout.readline()
-        time.sleep(0.1)
         witness = Witness(session.members(process.pid)[0])
         try:
             if witness.demand() if demand else witness.ask():
@@ -55,6 +54,10 @@ lock.acquire()
 threading.Thread(target=lock.acquire, name="other", daemon=True).start()
 async def forever():
     with _core.begin("native-pthreads", "wait", [("", 10**13)], 1):
+        while not _core.under_way():
+            await asyncio.sleep(0.01)
+        asyncio.get_running_loop().call_soon(print)
+        asyncio.get_running_loop().call_soon(sys.stdout.flush)
         await asyncio.Event().wait()
 asyncio.run(forever())
 """
@@ -96,18 +99,21 @@ sys.exit(0)
 
 
 def test_a_faulthandler_answers_without_the_gil() -> None:
-    with asked("import collections, itertools; collections.deque(itertools.repeat(0), maxlen=0)", True) as witness:
+    code = "import collections, itertools\nprint(flush=True)\ncollections.deque(itertools.repeat(0), maxlen=0)"
+    with asked(code, demand=True) as witness:
         assert witness.answer is None
         (thread,) = parse(witness.dump)
         assert thread["frames"][-1][0] == "<module>"
 
 
 def test_who_has_no_handler_is_not_asked_and_lives() -> None:
-    before = """
+    code = """
 for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
     signal.signal(number, signal.SIG_DFL)
+print(flush=True)
+time.sleep(3600)
 """
-    with asked("time.sleep(3600)", before=before) as witness:
+    with asked(code) as witness:
         assert not witness.ask()
         assert not witness.demand()
         assert witness.answer is None

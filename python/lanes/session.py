@@ -18,7 +18,7 @@ from lanes import _core, proc
 
 _TRACKER = "multiprocessing.resource_tracker"
 _HELPERS = re.compile(r"multiprocessing\.(?:resource_tracker|forkserver)")
-_CLEAN_UP_S = 1.0
+_CLEAN_UP_S = 5.0
 """How long a tracker of multiprocessing's resources may take, once nobody has any."""
 
 

@@ -13,11 +13,13 @@ from pathlib import Path
 
 from lanes import proc, session, stacks
 
-ANSWER_S = 1.0
-DUMP_S = 0.5
+ANSWER_S = 3.0
+DUMP_S = 1.0
 """How long is waited for answers; as soon as all are there no longer."""
 
-_PAUSE_S = 0.005
+_PAUSE_S = 0.01
+_STILL = 10
+"""A dump that has not grown for so many looks is whole: faulthandler does not say when it is done."""
 _NAME = re.compile(rf"/memfd:{stacks.NAME}-(\d+)-(\d+) ")
 _THREAD = re.compile(r"(?:Current thread|Thread) 0x[0-9a-f]+(?: \[(.*)\])? \(most recent call first\):")
 _FRAME = re.compile(r'  File "(.*)", line (\d+) in (.*)')
@@ -32,6 +34,7 @@ class Witness:
     def __init__(self, process: session.Task) -> None:
         self.answer: stacks.Answer | None = None
         self.dump = ""
+        self._still = 0
         self._stopped = process.state == "stopped"
         self._process = self._file = -1
         self._signals: dict[str, int] = {}
@@ -77,9 +80,10 @@ class Witness:
 
     def has_dumped(self) -> bool:
         """Whether what its faulthandler writes has begun, and grows no more; or the answer has come after all."""
-        before = len(self.dump)
+        before = self.dump
         self._listen()
-        return self.answer is not None or 0 < before == len(self.dump)
+        self._still = self._still + 1 if self.dump == before != "" else 0
+        return self.answer is not None or self._still >= _STILL
 
     def _listen(self) -> None:
         text = os.pread(self._file, os.fstat(self._file).st_size, 0)
