@@ -18,10 +18,13 @@ import lanes
 from lanes import events, models, sample
 from lanes.events import EventLog
 from lanes.run import execute
+from lanes.source import Gate
 from lanes.types import Outcome, Run, Workload
 from lanes.value import Value
+from lanes.work import Work
 from test_sample import trick
 
+MS = 10**6
 Event: TypeAlias = dict[str, Any]
 KEYS = {
     *("event", "time_ns", "time_s", "workload", "model", "body", "worker"),
@@ -225,6 +228,34 @@ def test_a_sample_that_goes_well_is_left_as_it_is(path: Path) -> None:
     assert len(read(path)) == 4
 
 
+# ---- tasks that come with time
+
+
+@pytest.mark.parametrize(("model", "body"), [("threading", "python"), ("asyncio", "python"), ("native-epoll", None)])
+@pytest.mark.parametrize("rejects", [True, False])
+def test_what_comes_with_time_arrives_when_it_was_to(model: str, body: str | None, rejects: bool, path: Path) -> None:
+    due = [n * 2 * MS for n in range(20)]
+    gate = Gate.made(due, 2 if rejects else None, rejects, 120 * MS)
+    try:
+        work = lanes.wait(tasks=1, duration="20ms")
+        run = sample.take(work, model, body, 2, "log", gate=gate, log=path)
+        began = gate.arrivals.due(0)
+    finally:
+        gate.close()
+    found = by_task(path)
+    assert [outcome.status == "ok" for outcome in run.outcomes].count(True) in range(4, 19)
+    for task, outcome in enumerate(run.outcomes):
+        steps = sorted(found[task], key=lambda event: event["time_ns"])
+        assert steps[0]["event"] == "arrived"
+        assert steps[0]["time_ns"] == began + due[task]
+        assert [each["event"] for each in steps[1:-1]] == (["claimed", "started"] if outcome.status == "ok" else [])
+        if outcome.status == "ok":
+            assert steps[-1]["event"] == "finished"
+        else:
+            assert (steps[-1]["event"], steps[-1]["worker"]) == ("failed", None)
+            assert steps[-1]["error"] == outcome.status == ("rejected" if rejects else "left")
+
+
 # ---- the file
 
 
@@ -255,7 +286,7 @@ def test_what_cannot_be_appended_to_is_refused(what: str, tmp_path: Path) -> Non
 def test_a_disk_that_is_full_is_an_error() -> None:
     log = EventLog(Path("/dev/full"), "wait", 0)
     with pytest.raises(OSError, match="No space left"):
-        log.arrive("serial", "python", lanes.wait(tasks=1).tasks)
+        log.begin(Work(lanes.wait(tasks=1), "python", model="serial"), "python")
 
 
 def test_descriptors_are_closed(path: Path) -> None:
@@ -269,8 +300,8 @@ def test_descriptors_are_closed(path: Path) -> None:
 
 def test_threads_of_one_process_share_a_log(path: Path) -> None:
     log = EventLog(path, "wait", 0)
-    tasks = lanes.wait(tasks=500).tasks
-    threads = [threading.Thread(target=log.arrive, args=("threading", "python", tasks)) for _ in range(4)]
+    work = Work(lanes.wait(tasks=500), "python", model="threading")
+    threads = [threading.Thread(target=log.begin, args=(work, "python")) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

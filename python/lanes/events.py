@@ -8,7 +8,10 @@ A line:
     workload, model, body, worker, thread, thread_id, process_id, asyncio_task, task, attempt
                    who it was: see `lanes.Identity`. Nobody has taken a task yet that has just arrived: its worker is
                    null, and thread and process are those that run the model
-    error, detail  of what failed: the class of the failure, and the failure in words
+    error, detail  of what failed: the class of the failure, and the failure in words. Of tasks that come with time, one
+                   that nobody began has failed as well: "rejected" by a full queue, or "left" when time was up
+
+A task arrives when the run begins, or when it was scheduled to, however late it really came.
 
 Every worker appends to the file as it goes, by one write a line to a descriptor that appends, which the kernel does not
 take apart: lines of several processes never mix, and a process that dies leaves whole lines. Python's models write when
@@ -28,12 +31,16 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from lanes import identity, names
 from lanes.identity import Identity, Worker
+from lanes.source import UNDONE
 from lanes.types import Done, Task
 from lanes.value import words
+
+if TYPE_CHECKING:
+    from lanes.work import Work
 
 _APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _ENDS = ("finished", "failed")
@@ -52,19 +59,33 @@ class EventLog:
     @classmethod
     @contextmanager
     def opened(cls, path: Path, workload: str) -> Iterator[Self]:
-        """The log of a run that begins with `arrive`."""
+        """The log of a run in this process, which then says when it begins and what came of it."""
         log = cls(path, workload, 0)
         try:
             yield log
         finally:
             os.close(log._descriptor)
 
-    def arrive(self, model: str, body: str | None, tasks: Sequence[Task]) -> None:
-        """The run begins, and all its tasks are there."""
+    def begin(self, work: Work, body: str | None) -> None:
+        """The run begins, and all its tasks are there, unless they come with time."""
         self._began_ns = time.monotonic_ns()
-        for task in tasks:
-            who = identity.identify(Worker(model, body, 0), task.index)
-            self._write("arrived", who, self._began_ns, worker=None)
+        if work.gate is None:
+            for task in work.tasks:
+                self._write("arrived", _caller(work, body, task.index), self._began_ns, worker=None)
+
+    def end(self, work: Work, body: str | None, finished: Sequence[Done]) -> None:
+        """The run is over, which shows what nobody in Python could see before: when tasks came that came with time,
+        which of them nobody did, and what native workers did."""
+        undone = {done.task: done for done in finished if done.outcome.status in UNDONE}
+        if work.gate is not None:
+            for task in work.tasks:
+                who, due_ns = _caller(work, body, task.index), work.gate.arrivals.due(task.index)
+                self._write("arrived", who, due_ns, worker=None)
+                if found := undone.get(task.index):
+                    gone_ns = max(due_ns, found.span.finished_ns)
+                    self._write("failed", who, gone_ns, worker=None, error=found.outcome.status, detail="")
+        if body is None:
+            self._replay(work.model, [done for done in finished if done.task not in undone])
 
     def followed(self, who: Worker, do: Callable[[Task], Done]) -> Callable[[Task], Done]:
         """What a worker does with each task, and the events of it."""
@@ -99,7 +120,7 @@ class EventLog:
 
         return follow
 
-    def replay(self, model: str, finished: Iterable[Done]) -> None:
+    def _replay(self, model: str, finished: Iterable[Done]) -> None:
         """What native workers noted, in the order of time."""
         moments = [
             (when_ns, event, done)
@@ -139,6 +160,11 @@ class EventLog:
         identified = {name: getattr(who, name) for name in Identity.__slots__}
         head = {"event": event, "time_ns": when_ns, "time_s": (when_ns - self._began_ns) / 1e9}
         _append(self._descriptor, {**head, "workload": self._workload, **identified, **more})
+
+
+def _caller(work: Work, body: str | None, task: int) -> Identity:
+    """Whoever runs the model, for a task that has no worker."""
+    return identity.identify(Worker(work.model, body, 0), task)
 
 
 def _native(model: str, done: Done) -> Identity:

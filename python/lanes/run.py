@@ -177,14 +177,14 @@ def execute(
 
                 seen = watching.enter_context(closeup.of(column, meter.ledger))
             if events is not None:
-                events.arrive(column.name, body, work.tasks)
+                events.begin(work, body)
             with meter, beat.beside(column) if beat else nullcontext():
                 finished = column.run(work, workers)
-        if events is not None and column.family == "native":
-            finished = list(finished)
-            events.replay(column.name, finished)
         if gate is not None:
             finished = gate.complete(finished, len(shared.tasks))
+        if events is not None:
+            finished = list(finished)
+            events.end(work, body, finished)
         run = account(work, column, body, workers, finished, meter, seen[0] if seen else None)
         return replace(run, pulse=beat.taken()) if beat else run
 

@@ -32,6 +32,10 @@ _SLICE_NS = 20_000_000
 """Whoever waits looks so often whether all is over."""
 
 
+UNDONE = ("rejected", "left")
+"""How tasks end that nobody began: a full queue had no room for them; or all was over."""
+
+
 class Source(Protocol):
     def __iter__(self) -> Iterator[Task]:
         """For a producer: each task when it has come and there is room for it."""

@@ -32,6 +32,7 @@ _EXAMPLES = {
         "lanes compare download --latency 20ms --workers 8",
         "lanes compare compute --json results.json",
         "lanes compare compute --models asyncio,asyncio-threads,asyncio-processes --pulse",
+        "lanes compare wait --log events.jsonl --seed 7",
         function.EXAMPLES[0],
     ),
     "sweep": (
