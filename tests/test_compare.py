@@ -611,10 +611,10 @@ def test_rounds_end_when_the_baseline_has_failed(monkeypatch: pytest.MonkeyPatch
 
 
 def test_when_nothing_that_was_asked_for_makes_sense_that_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"^asyncio/released makes no sense: the loop waits inside the call"
-    ) as refused:
+    words = (
+        "^asyncio/released makes no sense, nor does anything else that was asked for: the loop waits inside the call"
+    )
+    with pytest.raises(ValueError, match=words):
         lanes.compare(WORK, models="asyncio,asyncio[uvloop]", bodies="released", rounds=1)
-    assert str(refused.value).endswith("; nor does any of asyncio[uvloop]/released")
     reasons = [row.reason for row in lanes.compare(WORK, models="serial,asyncio", bodies="released", rounds=1)]
     assert [reason is None for reason in reasons] == [True, True, False]

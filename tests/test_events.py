@@ -284,9 +284,9 @@ def test_what_cannot_be_appended_to_is_refused(what: str, tmp_path: Path) -> Non
 
 
 def test_a_disk_that_is_full_is_an_error() -> None:
-    log = EventLog(Path("/dev/full"), "wait", 0)
-    with pytest.raises(OSError, match="No space left"):
-        log.begin(Work(lanes.wait(tasks=1), "python", model="serial"), "python")
+    work = Work(lanes.wait(tasks=1), "python", model="serial")
+    with EventLog.opened(Path("/dev/full"), "wait") as log, pytest.raises(OSError, match="No space left"):
+        log.begin(work, "python")
 
 
 def test_descriptors_are_closed(path: Path) -> None:
@@ -299,13 +299,13 @@ def test_descriptors_are_closed(path: Path) -> None:
 
 
 def test_threads_of_one_process_share_a_log(path: Path) -> None:
-    log = EventLog(path, "wait", 0)
     work = Work(lanes.wait(tasks=500), "python", model="threading")
-    threads = [threading.Thread(target=log.begin, args=(work, "python")) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with EventLog.opened(path, "wait") as log:
+        threads = [threading.Thread(target=log.begin, args=(work, "python")) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     assert len(read(path)) == 2000
 
 
