@@ -1013,13 +1013,13 @@ static void check_coming(const struct lanes_model *model,
 /* One worker, twelve arrivals within its first task, room for three. */
 static void check_full(const struct lanes_model *model, bool rejects)
 {
-    static const struct cell nap = {&lanes_workload_wait, "", 100 * LANES_MS, 0,
+    static const struct cell nap = {&lanes_workload_wait, "", 200 * LANES_MS, 0,
                                     0};
     struct lanes_arrivals arrivals;
     struct lanes_batch batch;
     struct lanes_progress progress;
 
-    open_arrivals(&arrivals, LANES_MS,
+    open_arrivals(&arrivals, 8 * LANES_MS,
                   (struct lanes_terms){3, rejects, LANES_SECOND * 60});
     progress = load(model, &nap, 1, false, &batch, &arrivals);
     CHECK(progress.rejected + progress.finished == N_TASKS, "%s: %zu and %zu",

@@ -784,7 +784,7 @@ def test_tasks_come_at_their_times_and_each_is_started_once(model: str) -> None:
 
 @pytest.mark.parametrize("model", _core.MODELS)
 def test_what_comes_to_a_full_queue_is_rejected_by_the_count(model: str) -> None:
-    coming = arrivals(*(n * MS for n in range(8)), bound=3, rejects=True)
+    coming = arrivals(*(n * 10 * MS for n in range(8)), bound=3, rejects=True)
     records = _core.run(model, "wait", [("", 200 * MS)] * 8, 1, None, None, None, coming)
     assert [record[0] for record in records] == ["ok"] * 4 + ["pending"] * 4
     assert [arrival[4] for arrival in coming] == [False] * 4 + [True] * 4
