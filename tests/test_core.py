@@ -909,18 +909,21 @@ def test_what_is_under_way_is_known_while_it_is(model: str) -> None:
 
 def test_a_signal_handler_may_look_at_what_is_under_way() -> None:
     seen: list[list[_core.UnderWay]] = []
+    at_once = 0
 
     def look(*_: object) -> None:
+        until(lambda: len(_core.under_way()) == at_once)
         seen.append(_core.under_way())
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, look)
     try:
         for model in _core.MODELS:
+            at_once = 1 if "serial" in model else 2
             signal.setitimer(signal.ITIMER_REAL, 0.1)
             with pytest.raises(KeyboardInterrupt):
                 _core.run(model, "wait", [LONG] * 3, 2)
-            assert [each[:3] for each in seen.pop()] == [(model, n, n) for n in range(1 if "serial" in model else 2)]
+            assert [each[:3] for each in seen.pop()] == [(model, n, n) for n in range(at_once)]
             assert _core.under_way() == []
     finally:
         signal.signal(signal.SIGALRM, before)

@@ -15,7 +15,6 @@ Nothing here does anything before the signal comes.
 
 from __future__ import annotations
 
-import faulthandler
 import marshal
 import os
 import signal
@@ -62,6 +61,8 @@ def install() -> None:
     _file = os.memfd_create(f"{NAME}-{ask}-{dump}")
     _inode = os.fstat(_file).st_ino
     signal.signal(ask, _answer)
+    import faulthandler  # no sub-interpreter may import it, and none of them is a sample
+
     faulthandler.register(dump, _file, all_threads=True)
 
 
