@@ -168,16 +168,21 @@ def path_of(path: Path) -> Path:
 
 DEATHS = {
     "killed": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed by SIGKILL"),
-    "hangs": ("import time; time.sleep(1000)", "no answer within its deadline of 1 s"),
+    "hangs": ("import time; time.sleep(1000)", "no answer within its deadline of 6 s"),
 }
 
 
-@pytest.mark.parametrize("how", DEATHS)
-@pytest.mark.parametrize("model", ["serial", "threading", "multiprocessing", "futures-processes", "asyncio-processes"])
+@pytest.mark.parametrize(
+    ("model", "how"),
+    [
+        *((model, "killed") for model in ("serial", "threading", "multiprocessing", "asyncio-processes")),
+        *((model, "hangs") for model in ("threading", "futures-processes")),
+    ],
+)
 def test_of_a_sample_that_dies_every_task_has_an_end(model: str, how: str, path: Path) -> None:
     code, words = DEATHS[how]
     with pytest.raises(sample.SampleError), events.ended(path_of(path)):
-        sample.take(trick(code), model, "python", 1, "log", 1.0, log=path)
+        sample.take(trick(code), model, "python", 1, "log", 6.0 if how == "hangs" else 120.0, log=path)
     found = by_task(path)
     assert sorted(found) == [0, 1]
     begun, *_ = [steps for steps in found.values() if len(steps) == 4]
@@ -192,10 +197,12 @@ def test_of_a_sample_that_dies_every_task_has_an_end(model: str, how: str, path:
 
 def test_native_workers_that_die_leave_ends_as_well(path: Path) -> None:
     with pytest.raises(sample.SampleError), events.ended(path_of(path)):
-        sample.take(lanes.wait(tasks=2, duration=1000), "native-fork", None, 2, "log", 0.5, log=path)
-    for steps in by_task(path).values():
+        sample.take(lanes.wait(tasks=2, duration=1000), "native-fork", None, 2, "log", 6.0, log=path)
+    found = by_task(path)
+    assert sorted(found) == [0, 1]
+    for steps in found.values():
         assert [each["event"] for each in steps] == ["arrived", "failed"]
-        assert "deadline of 0.5 s" in steps[1]["detail"]
+        assert "deadline of 6 s" in steps[1]["detail"]
 
 
 def test_a_sample_that_never_began_leaves_nothing(path: Path) -> None:
@@ -234,8 +241,9 @@ def test_a_sample_that_goes_well_is_left_as_it_is(path: Path) -> None:
 @pytest.mark.parametrize(("model", "body"), [("threading", "python"), ("asyncio", "python"), ("native-epoll", None)])
 @pytest.mark.parametrize("rejects", [True, False])
 def test_what_comes_with_time_arrives_when_it_was_to(model: str, body: str | None, rejects: bool, path: Path) -> None:
+    # Two workers need 200 ms for what comes within 40: a queue for two must reject some, and 100 ms leave some.
     due = [n * 2 * MS for n in range(20)]
-    gate = Gate.made(due, 2 if rejects else None, rejects, 120 * MS)
+    gate = Gate.made(due, 2 if rejects else None, rejects, 60_000 * MS if rejects else 100 * MS)
     try:
         work = lanes.wait(tasks=1, duration="20ms")
         run = sample.take(work, model, body, 2, "log", gate=gate, log=path)
@@ -243,7 +251,7 @@ def test_what_comes_with_time_arrives_when_it_was_to(model: str, body: str | Non
     finally:
         gate.close()
     found = by_task(path)
-    assert [outcome.status == "ok" for outcome in run.outcomes].count(True) in range(4, 19)
+    assert {outcome.status for outcome in run.outcomes} - {"ok"} == {"rejected" if rejects else "left"}
     for task, outcome in enumerate(run.outcomes):
         steps = sorted(found[task], key=lambda event: event["time_ns"])
         assert steps[0]["event"] == "arrived"
@@ -253,7 +261,7 @@ def test_what_comes_with_time_arrives_when_it_was_to(model: str, body: str | Non
             assert steps[-1]["event"] == "finished"
         else:
             assert (steps[-1]["event"], steps[-1]["worker"]) == ("failed", None)
-            assert steps[-1]["error"] == outcome.status == ("rejected" if rejects else "left")
+            assert steps[-1]["error"] == outcome.status
 
 
 # ---- the file
@@ -330,12 +338,12 @@ def test_two_runs_with_one_seed_have_the_same_samples_and_tasks_in_the_same_orde
     def order(seed: int) -> list[tuple[object, ...]]:
         path = tmp_path / f"{seed}.jsonl"
         path.unlink(missing_ok=True)
-        lanes.compare(work, models="serial,threading,native", rounds=1, closeup=False, seed=seed, log=path)
+        lanes.compare(work, models="serial,threading", rounds=1, closeup=False, seed=seed, log=path)
         arrived = [event for event in read(path) if event["event"] == "arrived"]
         return [(event["model"], event["body"], event["task"]) for event in arrived]
 
     first = order(3)
-    assert len(first) == 22
+    assert len(first) == 12
     assert order(3) == first
     assert any(order(seed) != first for seed in (4, 5))
 
