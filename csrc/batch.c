@@ -75,6 +75,7 @@ int lanes_batch_open(struct lanes_batch *batch,
         .workload = workload,
         .n_tasks = n_tasks,
         .n_workers = n_workers,
+        .forks = forks,
         .keep_going = always,
     };
     batch->shared = make_shared(bytes, forks);

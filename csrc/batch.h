@@ -23,6 +23,7 @@ struct lanes_batch {
     struct lanes_task *tasks; /* owned, shared memory; one writer each */
     size_t n_tasks;
     size_t n_workers;
+    bool forks;                  /* its workers are children, and not threads */
     struct lanes_shared *shared; /* owned, shared memory: claims and stop */
     int stop_fd; /* owned: readable for all once the run is to stop */
 

@@ -35,6 +35,7 @@ static const struct row {
     {"compute", &lanes_workload_compute, NULL, NULL},
     {"wait", &lanes_workload_wait, NULL, NULL},
     {"counter", &lanes_workload_counter, NULL, NULL},
+    {"exchange", &lanes_workload_exchange, NULL, NULL},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -64,5 +64,6 @@ extern const struct lanes_workload lanes_workload_download;
 #define LANES_DOWNLOAD_CAPSULE "lanes._download.workload"
 extern const struct lanes_workload lanes_workload_wait;
 extern const struct lanes_workload lanes_workload_counter;
+extern const struct lanes_workload lanes_workload_exchange;
 
 #endif

@@ -7,12 +7,14 @@
 #include "area.h"
 #include "arrivals.h"
 #include "batch.h"
+#include "channel.h"
 #include "clock.h"
 #include "ledger.h"
 #include "lock.h"
 #include "lockwait.h"
 #include "loop.h"
 #include "model.h"
+#include "peer.h"
 #include "syscalls.h"
 #include "worker.h"
 #include "workload.h"
@@ -34,6 +36,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define N_TASKS 12
@@ -198,6 +201,19 @@ static void open_batch(struct lanes_batch *batch,
 
 static char urls[N_TASKS][64];
 
+/* The CRC-32 of a payload of so many bytes that begins with this one. */
+static int64_t payload_crc(int64_t size, int64_t first)
+{
+    static Bytef period[251];
+    uLong crc = crc32(0, NULL, 0);
+
+    for (int64_t n = 0; n < 251; n++)
+        period[n] = (Bytef)((first + n) % 251);
+    for (; size > 0; size -= 251)
+        crc = crc32(crc, period, size < 251 ? (uInt)size : 251);
+    return (int64_t)crc;
+}
+
 static void fill(struct lanes_batch *batch, const char *text, int64_t a,
                  int64_t b, int64_t c)
 {
@@ -207,6 +223,8 @@ static void fill(struct lanes_batch *batch, const char *text, int64_t a,
         *input = (struct lanes_input){text, {a, b, c}};
         if (batch->workload == &lanes_workload_download)
             input->text = urls[n];
+        else if (batch->workload == &lanes_workload_exchange)
+            input->args[2] = payload_crc(a, b);
         else if (strcmp(text, "mandelbrot") == 0)
             input->args[0] = n;
         CHECK(!batch->workload->check || !batch->workload->check(input), "%s",
@@ -296,6 +314,10 @@ static const struct cell {
     {&lanes_workload_counter, "atomic", 5000, 0, 0},
     {&lanes_workload_counter, "locked", 5000, 0, 0},
     {&lanes_workload_counter, "locked", 5, 10000, 0},
+    {&lanes_workload_exchange, "pipe", 1, 250, 0},
+    {&lanes_workload_exchange, "pipe", 300000, 1, 0},
+    {&lanes_workload_exchange, "file", 300000, 0, 0},
+    {&lanes_workload_exchange, "eventfd", 3 << 20, 7, 0},
 };
 
 /* Of a worker that ended by itself; a place of a loop has none of its own. */
@@ -376,6 +398,7 @@ static const struct cell endless[] = {
     {&lanes_workload_counter, "atomic", INT64_C(1) << 40, 0, 0},
     {&lanes_workload_counter, "locked", INT64_C(1) << 40, 0, 0},
     {&lanes_workload_counter, "locked", 1, 3600 * LANES_SECOND, 0},
+    {&lanes_workload_exchange, "pipe", 1 << 25, 0, 0},
 };
 
 /* Whatever they are doing, all models stop when asked to. */
@@ -1214,6 +1237,244 @@ static void check_under_way(void)
     CHECK(lanes_syscall_name(-1) == NULL, "none at all");
 }
 
+/* ---- exchanges, and the channel by itself ---- */
+
+/* By a way that not every model has, with several sizes at once. */
+static void check_exchange(const struct lanes_model *model, const char *way,
+                           bool is_there, bool stepped)
+{
+    static const int64_t sizes[] = {1, 64, 70000, 2 << 20};
+    struct lanes_batch batch;
+
+    open_batch(&batch, model, &lanes_workload_exchange, 3);
+    for (size_t n = 0; n < N_TASKS; n++) {
+        int64_t size = sizes[n % COUNT(sizes)], first = (int64_t)(n / 4);
+
+        batch.tasks[n].input =
+            (struct lanes_input){way, {size, first, payload_crc(size, first)}};
+    }
+    CHECK(go(model, &batch, stepped) == 0, "%s/%s", model->name, way);
+    for (size_t n = 0; n < N_TASKS; n++) {
+        const struct lanes_task *task = &batch.tasks[n];
+        bool refers = strcmp(way, "queue") == 0;
+        int64_t copied = refers ? 0 : 4 * task->input.args[0];
+
+        CHECK(task->status == (is_there ? LANES_OK : LANES_FAILED),
+              "%s/%s task %zu: %s", model->name, way, n, task->notes->text);
+        if (!is_there)
+            continue;
+        CHECK(task->n_figures == 3 && task->notes->figures[0] > 0, "%d",
+              task->n_figures);
+        CHECK(task->notes->figures[1] == copied, "%s task %zu copied %ld", way,
+              n, (long)task->notes->figures[1]);
+        CHECK((task->notes->figures[2] > 0) == (copied > 4 * 4096),
+              "%s task %zu for %ld ns", way, n, (long)task->notes->figures[2]);
+    }
+    lanes_batch_close(&batch);
+}
+
+static void check_exchanges(bool stepped)
+{
+    for (size_t m = 0; m < COUNT(models); m++) {
+        const struct lanes_model *model = models[m];
+        bool loop = model == &lanes_model_epoll;
+
+        check_exchange(model, "queue", !model->forks, stepped);
+        check_exchange(model, "condition", !model->forks && !loop, stepped);
+        check_exchange(model, "shared-memory", !loop, stepped);
+    }
+    CHECK(waitpid(-1, NULL, WNOHANG) <= 0, "a zombie is left");
+}
+
+/* An answer that is not the payload is found out. */
+static void check_corrupted(void)
+{
+    struct lanes_batch batch;
+
+    open_batch(&batch, &lanes_model_pthreads, &lanes_workload_exchange, 2);
+    fill(&batch, "condition", 100, 0, 0);
+    batch.tasks[3].input.args[2] ^= 1;
+    CHECK(lanes_model_run(&lanes_model_pthreads, &batch) == 0, "run");
+    for (size_t n = 0; n < N_TASKS; n++)
+        CHECK(batch.tasks[n].status == (n == 3 ? LANES_FAILED : LANES_OK),
+              "task %zu", n);
+    CHECK(strcmp(batch.tasks[3].notes->kind, "Corrupted") == 0, "%s",
+          batch.tasks[3].notes->kind);
+    lanes_batch_close(&batch);
+}
+
+/* Whoever is below this process and is called so by the kernel; 0: nobody. */
+static pid_t find_below(pid_t pid, const char *name)
+{
+    char path[64], line[256] = "";
+    pid_t found = 0;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+    file = fopen(path, "r");
+    if (file == NULL)
+        return 0;
+    (void)!fgets(line, sizeof(line), file);
+    fclose(file);
+    line[strcspn(line, "\n")] = '\0';
+    if (strcmp(line, name) == 0)
+        return pid;
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+    file = fopen(path, "r");
+    while (file != NULL && found == 0 && fscanf(file, "%d", &pid) == 1)
+        found = find_below(pid, name);
+    if (file != NULL)
+        fclose(file);
+    return found;
+}
+
+/* What strikes a partner so many times while a run goes on, and lets it go on for
+ * so long afterwards. */
+struct striker {
+    int signal, n_left;
+    int64_t patience, until;
+};
+
+static bool strike(void *ctx)
+{
+    struct striker *striker = ctx;
+    pid_t partner = striker->n_left > 0 ? find_below(getpid(), "peer") : 0;
+
+    if (partner > 0) {
+        striker->n_left--;
+        kill(partner, striker->signal);
+        striker->until = lanes_clock_now() + striker->patience;
+    }
+    return striker->n_left > 0 || lanes_clock_now() < striker->until;
+}
+
+/* A partner that is killed costs the task that it was at; the worker gets
+ * another, and goes on. */
+static void check_killed_partner(const char *way)
+{
+    struct striker striker = {SIGKILL, 3, 3600 * LANES_SECOND, 0};
+    struct lanes_batch batch;
+    size_t n_failed_tasks = 0;
+
+    if (lanes_batch_open(&batch, &lanes_workload_exchange, 400, 1, true) < 0)
+        exit(2);
+    for (size_t n = 0; n < batch.n_tasks; n++)
+        batch.tasks[n].input =
+            (struct lanes_input){way, {1 << 20, 0, payload_crc(1 << 20, 0)}};
+    batch.keep_going = strike;
+    batch.ctx = &striker;
+    CHECK(lanes_model_run(&lanes_model_fork, &batch) == 0, "%s", way);
+    for (size_t n = 0; n < batch.n_tasks; n++) {
+        const struct lanes_task *task = &batch.tasks[n];
+
+        n_failed_tasks += task->status != LANES_OK;
+        CHECK(task->status == LANES_OK ||
+                  strcmp(task->notes->kind, "PartnerKilled") == 0,
+              "%s task %zu: %s", way, n, task->notes->text);
+    }
+    CHECK(n_failed_tasks <= 3, "%s: %zu failed", way, n_failed_tasks);
+    CHECK(striker.n_left < 3, "%s: it was too quick to be killed", way);
+    lanes_batch_close(&batch);
+}
+
+/* One that stands still keeps nobody from stopping the run. */
+static void check_still_partner(const char *way)
+{
+    struct striker striker = {SIGSTOP, 1, 100 * LANES_MS, 0};
+    struct lanes_batch batch;
+
+    if (lanes_batch_open(&batch, &lanes_workload_exchange, 100000, 1, true) < 0)
+        exit(2);
+    for (size_t n = 0; n < batch.n_tasks; n++)
+        batch.tasks[n].input =
+            (struct lanes_input){way, {64, 0, payload_crc(64, 0)}};
+    batch.keep_going = strike;
+    batch.ctx = &striker;
+    CHECK(lanes_model_run(&lanes_model_fork, &batch) == -EINTR, "%s", way);
+    CHECK(lanes_clock_now() - striker.until < PROMPT, "%s is late", way);
+    lanes_batch_close(&batch);
+}
+
+/* A thread that answers until it is hung up on. */
+struct echo {
+    struct lanes_channel channel;
+    struct lanes_end end;
+    struct lanes_buffer buffer;
+    int rc;
+};
+
+static void *echo(void *arg)
+{
+    struct echo *self = arg;
+
+    do {
+        lanes_end_receive(&self->end, &self->buffer);
+        self->rc = lanes_end_finish(&self->end);
+        if (self->rc == 0) {
+            lanes_end_send(&self->end, self->buffer.bytes, self->buffer.size);
+            self->rc = lanes_end_finish(&self->end);
+        }
+    } while (self->rc == 0);
+    return NULL;
+}
+
+static bool once(void *ctx)
+{
+    return (*(int *)ctx)-- > 0;
+}
+
+static void check_channel(enum lanes_way way)
+{
+    static char data[3 << 20];
+    struct lanes_buffer answer = {0};
+    struct echo other = {0};
+    struct lanes_end end;
+    pthread_t thread;
+    int patience = 1;
+
+    for (size_t n = 0; n < sizeof(data); n++)
+        data[n] = (char)(n * n >> 7);
+    CHECK(lanes_channel_open(&other.channel, way) == 0, "way %d", way);
+    lanes_end_init(&end, &other.channel, 0);
+    lanes_end_init(&other.end, &other.channel, 1);
+    lanes_end_receive(&end, &answer);
+    end.may_wait = once;
+    end.ctx = &patience;
+    CHECK(lanes_end_step(&end) == -EAGAIN, "there is nothing yet");
+    CHECK(lanes_end_finish(&end) == -ECANCELED, "and it will not wait");
+    end.may_wait = NULL;
+    pthread_create(&thread, NULL, echo, &other);
+    for (size_t size = 1; size < sizeof(data); size = size * 3 + 1) {
+        lanes_end_send(&end, data, size);
+        CHECK(lanes_end_finish(&end) == 0, "way %d: %zu bytes", way, size);
+        lanes_end_receive(&end, &answer);
+        CHECK(lanes_end_finish(&end) == 0, "way %d: %zu bytes", way, size);
+        CHECK(answer.size == size && memcmp(answer.bytes, data, size) == 0,
+              "way %d: %zu bytes came back as %zu", way, size, answer.size);
+    }
+    CHECK(lanes_channel_copying(&other.channel) > 0, "way %d", way);
+    lanes_channel_hang_up(&other.channel, 0);
+    pthread_join(thread, NULL);
+    CHECK(other.rc == -EPIPE, "way %d: %d", way, other.rc);
+    lanes_buffer_free(&answer);
+    lanes_buffer_free(&other.buffer);
+    lanes_channel_close(&other.channel);
+}
+
+static void check_channels(void)
+{
+    static const char *const apart[] = {"shared-memory", "eventfd", "pipe",
+                                        "file"};
+
+    for (int way = LANES_CONDITION; way <= LANES_FILE; way++)
+        check_channel((enum lanes_way)way);
+    check_corrupted();
+    for (size_t n = 0; n < COUNT(apart); n++) {
+        check_killed_partner(apart[n]);
+        check_still_partner(apart[n]);
+    }
+}
+
 int main(void)
 {
     int port;
@@ -1236,6 +1497,7 @@ int main(void)
         check_silence(port, stepped);
         check_sharing(stepped);
         check_counter(stepped);
+        check_exchanges(stepped);
         check_failing_open(stepped);
         check_killed(RAISE, SIGKILL, stepped);
         check_killed(RAISE, SIGTERM, stepped);
@@ -1243,6 +1505,7 @@ int main(void)
     }
     check_arrivals(false);
     check_arrivals(true);
+    check_channels();
     check_stop(port);
     check_end(port);
     check_grid(false); /* all again, after all that */

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from lanes import _core
 from processes import AREA as AREA_BYTES
-from processes import flown, holdings, in_a_thread, left_since
+from processes import flown, holdings, in_a_thread, left_since, payload
 
 MS = 10**6
 SECOND = 10**9
@@ -115,6 +115,26 @@ def killed() -> None:
 
     with alarmed(kill, every=0.015):  # time to claim the task
         assert _core.run("native-fork", "wait", [("", 3600 * SECOND)], 1)[0][0] == "killed"
+
+
+def partner_killed() -> None:
+    """Again and again, until the alarm has come between the start of a partner and its last answer."""
+
+    def kill() -> None:
+        pid = os.getpid()
+        for _ in range(2):
+            fd = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY)
+            found = os.read(fd, 100).split()
+            os.close(fd)
+            if not found:
+                return
+            pid = int(found[0])
+        with suppress(ProcessLookupError):  # its worker has ended meanwhile
+            os.kill(pid, signal.SIGKILL)
+
+    with alarmed(kill):
+        records = _core.run("native-fork", "exchange", [payload("shared-memory", 2**20)] * 100, 1)
+        assert {record[1] for record in records} <= {None, "PartnerKilled"}
 
 
 def refused(use: Callable[..., object], *args: object) -> None:
@@ -360,6 +380,7 @@ def cases(urls: Urls) -> dict[str, Case]:
         "counter": [("plain", 9), ("atomic", 9), ("locked", 9), ("locked", 2, 1000)],
         "compute": [("squares", 2**40, 2**40 + 9), ("primes", 0, 9), ("mandelbrot", 0, 1, 3)],
         "download": [(urls.good, SECOND, SECOND)] * 4,
+        "exchange": [payload(via, 70_000) for via in ("pipe", "file", "eventfd", "pipe")],
     }
     failing: list[_core.TaskInput] = [
         ("http://", SECOND, SECOND),
@@ -371,6 +392,7 @@ def cases(urls: Urls) -> dict[str, Case]:
         "compute": ("squares", 0, 2**60),
         "counter": ("locked", 2**40, 3600 * SECOND),
         "download": (urls.stalled, SECOND, 3600 * SECOND),
+        "exchange": payload("pipe", 2**26),
     }
     found = {name: Case({name}, getattr(_core, name)) for name in ("here", "die_with_parent")}
     found["name_thread"] = Case({"name_thread"}, partial(_core.name_thread, "leaks"))
@@ -393,6 +415,8 @@ def cases(urls: Urls) -> dict[str, Case]:
             found[f"{runner}, {workload}"] = Case(covers, partial(reads, runner, workload, tasks[workload]))
             stop = partial(interrupted, runner, workload, endless[workload])
             found[f"{runner}, {workload}, interrupted"] = Case(covers, stop)
+        elsewhere = [payload(via, 70_000) for via in ("queue", "condition", "shared-memory")]
+        found[f"{runner}, exchange by memory"] = Case(covers, partial(reads, runner, "exchange", elsewhere))
         found[f"{runner}, failing"] = Case(covers, partial(reads, runner, "download", failing))
     return found | {
         "a worker, refusing": Case({"Worker.__new__", "Worker.run", "Worker.close"}, worker_refuses),
@@ -400,6 +424,7 @@ def cases(urls: Urls) -> dict[str, Case]:
         "a flight, refusing": Case({"begin", "can_begin", "Flight.step", "Flight.finish"}, flight_refuses),
         "records, refusing": Case({"Records.__getitem__"}, records_refuse),
         "native-fork, killed": Case({"run"}, killed),
+        "native-fork, partner killed": Case({"run"}, partner_killed),
         "a ledger": Case({f"Ledger.{name}" for name in LEDGER}, keeps_a_ledger),
         "a ledger, refusing": Case({"Ledger.__new__", "Ledger.attach", "Ledger.look", "Ledger.add"}, ledger_refuses),
         "an area": Case({f"Area.{name}" for name in AREA}, shares_an_area),

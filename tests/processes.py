@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,6 +113,12 @@ def flown(
         while not flight.step():
             select.select([flight], [], [])
         return flight.finish()
+
+
+def payload(via: str, size: int, first: int = 0) -> _core.TaskInput:
+    """A task of `exchange`."""
+    period = bytes(range(251))
+    return via, size, first, zlib.crc32((period * (size // 251 + 2))[first : first + size])
 
 
 def recorded(

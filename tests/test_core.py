@@ -27,7 +27,7 @@ import lanes
 from lanes import _core, _download
 from lanes.origin import Origin, crc32
 from lanes.work import done
-from processes import AREA, asleep, children, holdings, in_a_thread, left_since, recorded, script, until
+from processes import AREA, asleep, children, holdings, in_a_thread, left_since, payload, recorded, script, until
 
 MS = 10**6
 SECOND = 10**9
@@ -74,7 +74,7 @@ def test_the_stub_and_the_module_agree(tmp_path: Path) -> None:
 
 def test_the_names_of_the_grid() -> None:
     assert _core.MODELS == ("native-serial", "native-pthreads", "native-fork", "native-epoll")
-    assert set(_core.WORKLOADS) == {"download", "compute", "wait", "counter"}
+    assert set(_core.WORKLOADS) == {"download", "compute", "wait", "counter", "exchange"}
 
 
 # ---- what it computes
@@ -158,6 +158,11 @@ TASKS: list[tuple[str, object, type[Exception], str]] = [
       for url in ("", "ftp://127.0.0.1/", "file:///etc/hostname", "127.0.0.1", " http://127.0.0.1/")),
     *(("download", ("http://127.0.0.1/", *args), ValueError, "download: a download takes time-outs of 1 ms to")
       for args in ((), (SECOND,), (0, SECOND), (SECOND, MS - 1), (SECOND, -1))),
+    ("exchange", ("argument", 1, 0, 0), ValueError, "the ways are queue, condition, shared-memory, eventfd, pipe and"),
+    *(("exchange", ("pipe", size, 0, 0), ValueError, "exchange: a payload has 1 byte to 64 MiB")
+      for size in (0, -1, 2**26 + 1)),
+    *(("exchange", ("pipe", 1, *args), ValueError, "begins with a byte of 0 to 250, and has a CRC-32")
+      for args in ((251,), (-1,), (0, -1), (0, 2**32))),
 ]  # fmt: skip
 
 
@@ -168,6 +173,7 @@ def test_bad_tasks(workload: str, task: _core.TaskInput, error: type[Exception],
         "compute": ("squares", 0, 4),
         "counter": ("locked", 9),
         "download": ("http://", SECOND, SECOND),
+        "exchange": payload("pipe", 1),
     }
     for model in _core.MODELS:
         with pytest.raises(error, match=words):
@@ -199,7 +205,11 @@ def test_bad_tasks(workload: str, task: _core.TaskInput, error: type[Exception],
         (("native-serial", "wait", [], None), TypeError, "int"),
         (("native", "wait", [], 1), ValueError, "unknown native model 'native': .*'native-serial', .*'native-epoll'"),
         (("", "wait", [], 1), ValueError, "unknown native model ''"),
-        (("native-serial", "Wait", [], 1), ValueError, "unknown workload 'Wait': .*'download', 'compute', 'wait'"),
+        (
+            ("native-serial", "Wait", [], 1),
+            ValueError,
+            "unknown workload 'Wait': .*'download', 'compute', 'wait', 'exchange'",
+        ),
         (("native-serial\0", "wait", [], 1), ValueError, "null character"),
         (("native-serial", "wait\0", [], 1), ValueError, "null character"),
         (("native-\ud800", "wait", [], 1), UnicodeEncodeError, "surrogates"),
@@ -374,6 +384,7 @@ def test_a_worker_does_not_work_in_a_forked_child(workload: str, origin: Origin)
         "compute": ("squares", 0, 4),
         "counter": ("locked", 9),
         "download": gets(origin, 1)[0],
+        "exchange": payload("condition", 100),
     }
     task = tasks[workload]
     with _core.Worker(workload, _core.Area(AREA)) as worker:
@@ -500,6 +511,7 @@ def test_spans_are_sane(model: str, workload: str, workers: int, origin: Origin)
         "compute": [("primes", 1_000_000, 1_001_000)] * 12,
         "counter": [("atomic", 20_000)] * 12,
         "download": [(origin.url(size=50_000, ms=2), SECOND, SECOND)] * 12,
+        "exchange": [payload("pipe", 50_000)] * 12,
     }
     began = time.monotonic_ns()
     records = recorded(model, workload, tasks[workload], workers, _core.Area(AREA))

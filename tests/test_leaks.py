@@ -51,7 +51,7 @@ def test_nothing_is_left(case: str, urls: leaks.Urls) -> None:
 
 LIMITED = """
 import errno, json, os, resource, sys
-from processes import flown, holdings, left_since
+from processes import flown, holdings, left_since, payload
 from lanes import _core
 
 SECOND = 10**9
@@ -83,7 +83,8 @@ def limited(limit, most, *args):
 
 DESCRIPTORS = """
 model, workload, text = sys.argv[1:]
-tasks = [(text, 10**6 if workload == "wait" else 5 * SECOND, 5 * SECOND)] * 6
+times = 10**6 if workload == "wait" else 5 * SECOND, 5 * SECOND
+tasks = [payload(text, 9999) if workload == "exchange" else (text, *times)] * 6
 attempt(model, workload, tasks, 3)
 while (last := os.open("/dev/null", os.O_RDONLY)) < max(fd for fd, _ in holdings().descriptors):
     pass  # no gap is left below the last
@@ -92,15 +93,17 @@ print(json.dumps(answers))
 """
 
 
-@pytest.mark.parametrize("workload", ["wait", "download"])
+@pytest.mark.parametrize("workload", ["wait", "download", "exchange"])
 @pytest.mark.parametrize("model", RUNS)
 def test_descriptors_run_out_at_every_step(model: str, workload: str, urls: leaks.Urls) -> None:
-    answers = json.loads(script(LIMITED + DESCRIPTORS, model, workload, urls.good if workload == "download" else ""))
+    text = {"wait": "", "download": urls.good, "exchange": "file"}[workload]
+    answers = json.loads(script(LIMITED + DESCRIPTORS, model, workload, text))
     assert answers[0] == "EMFILE"
     assert answers[-1] == ["ok"]
     # libcurl says that it could not connect when it gets no socket, and that it is out of memory when it gets no
     # descriptor for itself.
-    failures = {"ConnectError", "DownloadError", "ok"} if workload == "download" else {"ok"}
+    kinds = {"download": {"ConnectError", "DownloadError"}, "exchange": {"ExchangeError"}}
+    failures = {"ok", *kinds.get(workload, ())}
     for answer in answers:
         assert answer in ("EMFILE", "ENOMEM") or set(answer) <= failures, answers
 

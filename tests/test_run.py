@@ -16,7 +16,7 @@ import pytest
 import lanes
 from lanes import _core, models
 from lanes.run import execute, senseless
-from lanes.types import By, Done, Means, Outcome, Span, Task
+from lanes.types import By, Done, Kind, Means, Outcome, Span, Task
 from lanes.work import Work
 from lanes.workloads.wait import Wait
 
@@ -150,7 +150,7 @@ class Tally(Wait):
     box: Any = None
     area: _core.Area | None = None
 
-    def lacks(self, by: By) -> str | None:
+    def lacks(self, by: By, kind: Kind) -> str | None:
         return "C does not add" if by == "memory" and self.count == 1 else None
 
     @contextmanager

@@ -175,7 +175,10 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "refusal"),
     [
-        ("sweep", "lanes sweep needs a workload: choose from download, compute, wait, module:function"),
+        (
+            "sweep",
+            "lanes sweep needs a workload: choose from download, compute, wait, counter, exchange, module:function",
+        ),
         ("sweep wait --workers two", "workers must be whole numbers parted by commas, such as 1,2,4,8, not 'two'"),
         ("sweep --duration 1ms", "--duration is an option of one workload: write lanes sweep wait --duration ..."),
     ],

@@ -8,13 +8,14 @@ import pytest
 
 from lanes import _core, workloads
 from lanes.types import Workload
-from lanes.workloads import compute, counter, download, wait
+from lanes.workloads import compute, counter, download, exchange, wait
 
 ROWS: list[Workload] = [
     download.download(),
     compute.compute(),
     wait.wait(),
     counter.counter(),
+    exchange.exchange(),
 ]  # mypy checks the contract here
 
 
@@ -28,13 +29,14 @@ def test_every_row_is_found_under_its_name_and_has_a_twin_in_c() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_tasks_are_numbered_and_as_many_as_asked_for(row: Workload) -> None:
-    assert [task.index for task in row.tasks] == list(range(16 if row.name in ("compute", "counter") else 8))
+    counts = {"compute": 16, "counter": 16, "exchange": 24}
+    assert [task.index for task in row.tasks] == list(range(counts.get(row.name, 8)))
     assert row.default_workers >= 1
 
 
 def test_unknown_names_are_answered_with_the_known_ones() -> None:
     with pytest.raises(
-        ValueError, match=r"^unknown workload 'upload': the workloads are download, compute, wait, counter$"
+        ValueError, match=r"^unknown workload 'upload': the workloads are download, compute, wait, counter, exchange$"
     ):
         workloads.load("upload")
 

@@ -15,7 +15,7 @@
 #include "worker.h"
 #include "workload.h"
 
-#define LANES_ROWS 4 /* workloads */
+#define LANES_ROWS 5 /* workloads */
 #define LANES_STATUSES (LANES_KILLED + 1)
 
 struct lanes_state {

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lanes.workloads.compute import compute
     from lanes.workloads.counter import counter
     from lanes.workloads.download import download
+    from lanes.workloads.exchange import exchange
     from lanes.workloads.function import workload
     from lanes.workloads.wait import wait
 
@@ -71,6 +72,7 @@ __all__ = [
     "current",
     "doctor",
     "download",
+    "exchange",
     "load",
     "run",
     "run_async",
@@ -82,7 +84,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     value: object
-    if name in ("compute", "counter", "download", "wait", "workload"):
+    if name in ("compute", "counter", "download", "exchange", "wait", "workload"):
         value = getattr(import_module(f"lanes.workloads.{'function' if name == 'workload' else name}"), name)
     elif name == "run_async":
         value = import_module("lanes.flight").run_async

@@ -36,7 +36,7 @@ from lanes.compare import Cell, Plan, Step, cells_of
 from lanes.comparison import label, named
 from lanes.proc import Descriptor
 from lanes.run import as_workload
-from lanes.types import By, Means, Run, Sharing, Span, Task, Workload
+from lanes.types import By, Kind, Means, Run, Sharing, Span, Task, Workload
 
 BY_DEFAULT = ("serial", "threading", "multiprocessing", "asyncio", "native-pthreads", "native-fork")
 """The models that are looked at when none is named: one of each kind."""
@@ -341,8 +341,8 @@ class _RepeatedSharing(_Repeated):
     def area(self) -> _core.Area | None:
         return cast(Sharing, self.workload).area
 
-    def lacks(self, by: By) -> str | None:
-        return cast(Sharing, self.workload).lacks(by)
+    def lacks(self, by: By, kind: Kind) -> str | None:
+        return cast(Sharing, self.workload).lacks(by, kind)
 
     @contextmanager
     def share(self, means: Means) -> Iterator[Workload]:

@@ -114,15 +114,21 @@ def lags() -> Iterator[Lags]:
 @contextmanager
 def pickling(ledger: _core.Ledger) -> Iterator[None]:
     """What multiprocessing pickles inside, in this process and those it starts, is added to the ledger."""
-    undo = count_pickling(ledger)
+    undo = note_pickling(ledger)
     try:
         yield
     finally:
         undo()
 
 
-def count_pickling(ledger: _core.Ledger) -> Callable[[], None]:
+def note_pickling(ledger: _core.Ledger) -> Callable[[], None]:
     """The same from now on; what is returned ends it."""
+    return count_pickling(ledger.add, lambda size, ns: ledger.add(0, ns))
+
+
+def count_pickling(made: Callable[[int, int], object], read: Callable[[int, int], object]) -> Callable[[], None]:
+    """Tell of each pickle that multiprocessing makes or reads in this process, from now on, how many bytes it has and
+    how many nanoseconds that took; what is returned ends it."""
     from multiprocessing.reduction import ForkingPickler
 
     pickler: Any = ForkingPickler
@@ -132,13 +138,13 @@ def count_pickling(ledger: _core.Ledger) -> Callable[[], None]:
     def timed_dumps(_: object, value: object, *args: object) -> Any:
         began = time.perf_counter_ns()
         pickled = dumps(value, *args)
-        ledger.add(len(pickled), time.perf_counter_ns() - began)
+        made(len(pickled), time.perf_counter_ns() - began)
         return pickled
 
     def timed_loads(pickled: Any, *args: Any, **options: Any) -> Any:
         began = time.perf_counter_ns()
         value = loads(pickled, *args, **options)
-        ledger.add(0, time.perf_counter_ns() - began)
+        read(len(pickled), time.perf_counter_ns() - began)
         return value
 
     def undo() -> None:

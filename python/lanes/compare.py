@@ -23,7 +23,7 @@ from lanes import interpreter, laws, machine, processors, sample, stats
 from lanes.comparison import BASELINE, Comparison, Difference, Row, label
 from lanes.models import in_order, load, pick, select
 from lanes.run import Pass, as_workload, bodies_of, crew, no_c_body, senseless
-from lanes.types import BODIES, Run, Workload
+from lanes.types import BODIES, Accompanied, Run, Workload
 from lanes.units import parse_duration, short, whole
 
 if TYPE_CHECKING:
@@ -245,6 +245,7 @@ def _judged(rows: Sequence[Row], workload: Workload) -> tuple[Row, ...]:
         interpreter.gil(),
         workload.twins,
         getattr(workload, "lossless", False),
+        isinstance(workload, Accompanied),
     )
     judged = [replace(row, judgements=tuple(laws.judge(row, grid))) for row in rows]
     if next(row for row in judged if row.is_baseline).is_sound:

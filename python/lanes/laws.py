@@ -49,6 +49,7 @@ class Grid:
     processors: that affinity and quota allow; mask: those of the affinity alone; gil: whether there is one.
     twins:      whether the coroutines of the workload are other code than what all other models call.
     lossless:   whether the workload sees to it that none of its updates is lost.
+    accompanied: whether workers have partners, which compute as well, and not on their account.
     """
 
     rows: Mapping[tuple[str, str | None], Row]
@@ -57,6 +58,7 @@ class Grid:
     gil: bool
     twins: bool = False
     lossless: bool = False
+    accompanied: bool = False
 
     def serial(self, row: Row) -> Row | None:
         """The same code, one task after another."""
@@ -66,7 +68,7 @@ class Grid:
 
     def computes(self, row: Row) -> bool:
         """Whether the row's work only computes, as far as its serial twin shows."""
-        serial = self.serial(row)
+        serial = None if self.accompanied else self.serial(row)
         split = serial.split if serial is not None else None
         return split is not None and split.share(split.cpu_s) >= _COMPUTING
 

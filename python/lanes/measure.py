@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -100,12 +100,20 @@ class Meter:
     """The clock and the counters of one run: `with Meter(workers) as meter: ...`, then `began_ns` to `counters`. The
     model's workers enter what they use in its ledger, which is None when counting is off."""
 
-    def __init__(self, workers: int, counting: bool = True, strangers: bool = False) -> None:
-        """strangers: whether the workers are no children of this process, which then never learns what they used."""
+    def __init__(
+        self,
+        workers: int,
+        counting: bool = True,
+        strangers: bool = False,
+        beside: Callable[[], float] | None = None,
+    ) -> None:
+        """strangers: whether the workers are no children of this process, which then never learns what they used.
+        beside: CPU seconds so far of other processes that work for the run and are not reaped before it ends."""
         self.ledger = _core.Ledger(workers + _SPARE) if counting else None
         self.began_ns = self.ended_ns = 0
         self.cpu_s = 0.0
         self._strangers = strangers
+        self._beside = beside or (lambda: 0.0)
         self.counters: Counters | None = None
         self._timed = False
         self._handovers: int | None = None
@@ -116,7 +124,7 @@ class Meter:
             self._before = _Conditions.now()
             self._timed = interpreter.gil() and _core.watch_gil(True)
             self._handovers = _core.gil_handovers()
-        self.cpu_s = -_cpu_s()
+        self.cpu_s = -_cpu_s() - self._beside()
         self.began_ns = time.monotonic_ns()
         return self
 
@@ -124,7 +132,7 @@ class Meter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.ended_ns = time.monotonic_ns()
-        self.cpu_s += _cpu_s()
+        self.cpu_s += _cpu_s() + self._beside()
         if self.ledger is None:
             return
         handovers = _core.gil_handovers()

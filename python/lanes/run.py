@@ -18,7 +18,21 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from lanes import _core, limits, models
 from lanes.measure import Meter
 from lanes.source import Gate
-from lanes.types import BODIES, By, Closeup, Done, Means, Measuring, Model, Run, Sharing, Span, Workload
+from lanes.types import (
+    BODIES,
+    Accompanied,
+    By,
+    Closeup,
+    Done,
+    Means,
+    Measuring,
+    Model,
+    Receiving,
+    Run,
+    Sharing,
+    Span,
+    Workload,
+)
 from lanes.units import short, whole
 from lanes.value import check_items, check_outcomes
 from lanes.work import Work
@@ -87,7 +101,9 @@ def senseless(workload: Workload, column: Model, body: str | None) -> str | None
         return reason
     if column.switching == "nobody" and body == "python":  # alone it can do anything, and all else is held against it
         return None
-    if isinstance(workload, Sharing) and (reason := workload.lacks(by_what(column, body))):
+    if isinstance(workload, Sharing) and (
+        reason := workload.lacks(by_what(column, body), models.kind(column, workload.name))
+    ):
         return reason
     if not workload.blocking and not column.coroutines and column.switching != "nobody":
         return "an async def needs a loop: give it a sync twin with lanes.workload(sync=...)"
@@ -153,9 +169,10 @@ def execute(
     """Run a workload that is served already; nothing is checked any more. From a seed, `random` begins in the processes
     that the model starts; in this one it is left to the caller. Through a gate the tasks come with time. Every
     event is appended to the log, if there is one; it is not for runs that are timed."""
-    meter = Meter(workers, counting=kind != "bare", strangers=column.start_method == "forkserver")
     beat = _beat(kind)
     with sharing(workload, column, body, workers) as shared, _events(log, workload.name) as events:
+        partners = shared.partners_cpu_s if isinstance(shared, Accompanied) else None
+        meter = Meter(workers, kind != "bare", column.start_method == "forkserver", partners)
         work = Work(
             shared,
             body or "released",
@@ -216,6 +233,8 @@ def account(
 ) -> Run:
     """What came of a run that has been metered; what it handed back is looked at only now, and what it shared."""
     done = _in_order(finished, len(work.tasks), column.name)
+    if isinstance(work.workload, Receiving):
+        done = [work.workload.received(each) for each in done]
     if column.start_method and not work.workload.compiled:
         check_outcomes(work.workload.name, done)
     worker = models.at_work(column, work.workload.name)

@@ -321,6 +321,17 @@ memory:     an `_core.Area`. These run the C body, whatever they are: threads, p
 """
 
 
+Kind: TypeAlias = Literal["threads", "coroutines", "processes", "children", "places"]
+"""What the workers of a run are, whatever body they run:
+
+threads:    of Python or of the engine, the calling one included.
+coroutines: on one loop.
+processes:  that multiprocessing has started.
+children:   that the engine has forked.
+places:     on the engine's loop.
+"""
+
+
 class Means(NamedTuple):
     """How the workers of one run can share something: by what, how many they are, how their processes are started."""
 
@@ -345,8 +356,8 @@ class Sharing(Protocol):
         """What C bodies share; None before `share`, and where they share nothing."""
         ...
 
-    def lacks(self, by: By) -> str | None:
-        """Why the tasks make no sense for workers that have this in common; None where they do."""
+    def lacks(self, by: By, kind: Kind) -> str | None:
+        """Why the tasks make no sense for workers of this kind that have this in common; None where they do."""
         ...
 
     def share(self, means: Means) -> AbstractContextManager[Workload]:
@@ -359,6 +370,24 @@ class Sharing(Protocol):
 
 
 @runtime_checkable
+class Receiving(Protocol):
+    """What a `Workload` has besides if what its tasks send home is to be looked at before it is an outcome."""
+
+    def received(self, done: Done) -> Done:
+        """A task that has come home, as it is to be recorded. Called for each once the clock has stopped."""
+        ...
+
+
+@runtime_checkable
+class Accompanied(Protocol):
+    """What a `Workload` has besides if its workers have partners, which compute as well, and not on their account."""
+
+    def partners_cpu_s(self) -> float:
+        """CPU seconds so far of partners that are processes of their own. Asked of what `share` gave."""
+        ...
+
+
+@runtime_checkable
 class Measuring(Protocol):
     """What a `Workload` has besides if it measures more than time, in figures that the tables and JSON show.
 
@@ -367,8 +396,9 @@ class Measuring(Protocol):
 
     @property
     def units(self) -> Mapping[str, str]:
-        """The unit of each figure, in the order in which they are shown: "s", "B", "B/s", "share" (of 1), or what is
-        counted, such as "updates"."""
+        """The unit of each figure, in the order in which they are shown: "s", "B", "B/s", "/s", "share" (of 1), or what
+        is counted, such as "updates". Figures whose names end with one thing behind a colon, such as "copied:64 KiB"
+        and "copying:64 KiB", are of that thing, and have a table of their own."""
         ...
 
     def figures(self, run: Run) -> Mapping[str, float | None]:

@@ -169,9 +169,9 @@ def _arrived(
     if answers and not stacks.installed():
         stacks.install()
     if ledger is not None and pickling:
-        from lanes.closeup import count_pickling  # a forked process has been watched since before
+        from lanes.closeup import note_pickling  # a forked process has been watched since before
 
-        count_pickling(ledger)
+        note_pickling(ledger)
     return Work(workload, body, ledger, pickling, model, seed, gate, log=log)
 
 

@@ -16,6 +16,7 @@ import arrivals
 import bridge
 import dispatch
 import engine
+import exchange
 import figures
 import pulse
 import report
@@ -30,6 +31,7 @@ from lanes.report.json import check_writable
 FIGURES = (
     *dispatch.FIGURES,
     *bridge.FIGURES,
+    *exchange.FIGURES,
     *scaling.FIGURES,
     *engine.FIGURES,
     *pulse.FIGURES,

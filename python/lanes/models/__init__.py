@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import cast
 
 from lanes import _core, interpreter
-from lanes.types import Model
+from lanes.types import Kind, Model
 
 _PYTHON = {
     "serial": "serial",
@@ -65,6 +65,14 @@ def at_work(column: Model, workload: str) -> Model:
     base = parted(column.name)[0]
     behind = engine(base, workload)
     return column if behind == base else load(behind)
+
+
+def kind(column: Model, workload: str) -> Kind:
+    """What the workers of this model are when they do this workload."""
+    worker = at_work(column, workload)
+    if worker.family == "native":
+        return "places" if worker.name == "native-epoll" else "children" if worker.start_method else "threads"
+    return "coroutines" if worker.coroutines else "processes" if worker.start_method else "threads"
 
 
 def processors(column: Model, body: str | None) -> str:

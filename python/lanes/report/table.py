@@ -164,8 +164,8 @@ def _quantity(key: str, value: object) -> str:
     if isinstance(value, (int, float)):
         if key.endswith("_s"):
             return format_duration(value * 1e9)
-        if key in ("size", "rate"):
-            return format_size(value) if key == "size" else format_rate(value)
+        if key in ("size", "payload", "rate"):
+            return format_rate(value) if key == "rate" else format_size(value)
     return str(value)
 
 
@@ -193,9 +193,13 @@ def _table(comparison: Comparison) -> Table:
 
 def _show_figures(comparison: Comparison, workload: Measuring, console: Console) -> None:
     """The table of what the workload measured of itself, and what there is to know about that."""
-    console.print("what the workload measured: medians of the rounds", style="dim")
-    print_table(_figures(comparison, workload.units), console)
-    console.print()
+    for thing, units in _by_thing(workload.units).items():
+        about = f", {thing}" if thing else ""
+        table = _figures(comparison, units)
+        if table is not None:
+            console.print(f"what the workload measured{about}: medians of the rounds", style="dim")
+            print_table(table, console)
+            console.print()
     remarks = list(workload.remarks(comparison.machine))
     for remark in remarks:
         console.print(remark, soft_wrap=not console.is_terminal)
@@ -203,11 +207,21 @@ def _show_figures(comparison: Comparison, workload: Measuring, console: Console)
         console.print()
 
 
-def _figures(comparison: Comparison, units: Mapping[str, str]) -> Table:
-    """A column per figure that any row knows, each in a unit of its own."""
+def _by_thing(units: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The units of figures by what these are of, which stands behind a colon, if at all."""
+    found: dict[str, dict[str, str]] = {}
+    for name, unit in units.items():
+        found.setdefault(name.partition(":")[2], {})[name] = unit
+    return found
+
+
+def _figures(comparison: Comparison, units: Mapping[str, str]) -> Table | None:
+    """A column per figure that any row knows, each in a unit of its own; None where none knows any."""
     rows = [row for row in comparison if row.figures]
     known = {name: [value for row in rows if (value := row.figures.get(name)) is not None] for name in units}
     columns = {name: _measured_in(name, units[name], values) for name, values in known.items() if values}
+    if not columns:
+        return None
     table = bare_table()
     for name in ("model", "body"):
         table.add_column(name, no_wrap=True)
@@ -222,11 +236,13 @@ def _figures(comparison: Comparison, units: Mapping[str, str]) -> Table:
 
 def _measured_in(name: str, unit: str, values: Sequence[float]) -> tuple[str, Callable[[float], str]]:
     """The head of a column of figures, and how one is written: three digits of what is measured, all of a count."""
-    words = name.replace("_", " ")
+    words = name.partition(":")[0].replace("_", " ")
     if unit == "share":
         return f"{words.removesuffix(' share')}, %", lambda value: f"{value:.1%}"[:-1]
     if unit in ("B", "B/s"):
         return words, format_size if unit == "B" else format_rate
+    if unit == "/s":
+        return f"{words}/s", lambda value: f"{value:,.{0 if value >= 9.95 else 1}f}"
     if unit != "s":
         return words, lambda value: f"{value:,.0f}"
     small, scale = next(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-_NAMES = ("download", "compute", "wait", "counter")
+_NAMES = ("download", "compute", "wait", "counter", "exchange")
 
 
 def names() -> tuple[str, ...]:

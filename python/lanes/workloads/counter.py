@@ -42,7 +42,7 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeAlias, cast
 
 from lanes import _core, interpreter
 from lanes.processors import usable_processors
-from lanes.types import By, Means, Outcome, Run, Task
+from lanes.types import By, Kind, Means, Outcome, Run, Task
 from lanes.units import in_turn, parse_duration, short, whole
 
 ABOUT = "all tasks add to one number that the workers share: what is lost, and what a lock costs"
@@ -167,8 +167,8 @@ class Counter:
 
     # ---- what is shared, and measured
 
-    def lacks(self, by: By) -> str | None:
-        return STEPS[self.step].lacks(by)
+    def lacks(self, by: By, kind: Kind) -> str | None:
+        return STEPS[self.step].lacks(by, kind)
 
     @contextmanager
     def share(self, means: Means) -> Iterator[Counter]:
@@ -336,7 +336,7 @@ class Step(NamedTuple):
     without_gil: str
     lossless: bool = False
 
-    def lacks(self, by: By) -> str | None:
+    def lacks(self, by: By, kind: Kind) -> str | None:
         return self.reasons.get(by)
 
 
