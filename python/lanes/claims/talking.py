@@ -10,7 +10,7 @@ from lanes.claims.objects import Objects
 from lanes.compare import compare
 from lanes.comparison import Comparison
 
-_TASKS, _NUMBERS = 4, 9_000
+_TASKS, _NUMBERS = 4, 18_000
 _LARGE, _SMALL = 16 * 2**20, 64
 _MODELS = ("multiprocessing", "futures-processes")
 _FASTER, _NO_FASTER = 1.2, 1.0
@@ -28,7 +28,7 @@ def _objects(lab: Lab, size: int, shared: bool) -> Comparison:
     )
 
 
-_WORK = "4 tasks that compute for about 30 ms in Python"
+_WORK = "4 tasks that compute for about 60 ms in Python"
 
 
 @measurement(f"{_WORK}, each with 64 bytes as argument and as result, one by one and on processes", computes=True)

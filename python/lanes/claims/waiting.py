@@ -198,9 +198,9 @@ CLAIMS = (
         (
             Case(
                 (
-                    at_least("2 workers over 1", 1.6, sturdy=True),
-                    at_least("4 workers over 2", 1.6, sturdy=True),
-                    at_least("8 workers over 4", 1.6, sturdy=True),
+                    at_least("2 workers over 1", 1.4, sturdy=True),
+                    at_least("4 workers over 2", 1.4, sturdy=True),
+                    at_least("8 workers over 4", 1.4, sturdy=True),
                     at_most("16 workers over 8", 1.1),
                 )
             ),
