@@ -161,7 +161,8 @@ def _thousands(lab: Lab) -> Iterator[Figure]:
         many, one = runs[f"{model}, many"], runs[f"{model}, one"]
         law = crowded(many)
         threads = tuple(float(len({span.thread_id for span in run.spans})) for run in many)
-        memory[model] = tuple((_pss(a) - _pss(b)) / (_MANY - 1) for a, b in zip(many, one, strict=True))
+        # Not all threads may be there before the first have waited enough.
+        memory[model] = tuple((_pss(a) - _pss(b)) / (a.in_flight.max - 1) for a, b in zip(many, one, strict=True))
         yield Figure(f"{words}, waits at once", "", tuple(float(run.in_flight.max) for run in many), law)
         yield Figure(f"{words}, threads", "", threads, law)
         yield Figure(f"{words}, memory per wait", "B", memory[model])
@@ -253,12 +254,13 @@ CLAIMS = (
                 (
                     exactly("asyncio, waits at once", _MANY),
                     exactly("asyncio, threads", 1),
-                    at_least("threads, threads", _MANY / 2, "", sturdy=True),
+                    at_least("threads, threads", _MANY / 4, "", sturdy=True),
                     at_least("memory, threads over asyncio", 1.1),
                 )
             ),
         ),
         told=("asyncio, memory per wait", "threads, memory per wait", "asyncio, threads", "threads, threads"),
-        note="Memory is the proportional set size with all waits at once, less that with one, per wait.",
+        note="Memory is the proportional set size with all waits at once, less that with one, for each wait"
+        " that was under way with others.",
     ),
 )
