@@ -31,7 +31,7 @@ def said(*usages: Usage, tasks: int = MANY, wall_s: float = 1.1, aside: int = 1)
             [make_usage(0.45, queue_s=0.45)] * 4,
             "waited for a processor for 50% of its time: 4 workers on 2",
         ),
-        ([make_usage(0.1, queue_s=0.2, gil_s=0.17)], "waited for a processor for 22% of its time: 1 workers on 2"),
+        ([make_usage(0.1, queue_s=0.2, gil_s=0.17)], "waited for a processor for 22% of its time: 1 worker on 2"),
         # Then half or more blocked, with one task in flight.
         ([make_usage(0.027)], "waited for one task at a time; 3% CPU"),
         ([make_usage(0.44)], "waited for one task at a time; 49% CPU"),

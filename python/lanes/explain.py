@@ -44,7 +44,8 @@ def _of_work(run: Run, parts: Split, processors: int) -> str:
     if gil >= _MUCH:
         return f"took turns on the GIL: {gil:.0%} of its time waiting for it"
     if queue >= _MUCH:
-        return f"waited for a processor for {queue:.0%} of its time: {parts.workers} workers on {processors}"
+        crew = f"{parts.workers} worker{'s' if parts.workers > 1 else ''}"
+        return f"waited for a processor for {queue:.0%} of its time: {crew} on {processors}"
     if blocked >= _MUCH and parts.gil_wait_s is None and parts.workers > 1:
         return f"{cpu:.0%} CPU, {queue:.0%} run queue; the rest waited, for the GIL or else, which is not known here"
     if blocked >= _MOST:
