@@ -61,6 +61,7 @@ class Desk:
 
     def __init__(self, make: Callable[[], Line]) -> None:
         self.error: BaseException | None = None
+        self.is_left = False
         self.there = make()
         try:
             self.back = make()
@@ -70,9 +71,12 @@ class Desk:
 
     def exchange(self, payload: bytes) -> bytes:
         """The worker's side: hand over the payload and wait for the answer."""
-        self.there.send(payload)
-        answer = self.back.receive()
+        answer = None
+        if not self.is_left:  # a pool goes on with other tasks after one that has raised
+            self.there.send(payload)
+            answer = self.back.receive()
         if answer is None:
+            self.is_left = True
             raise RuntimeError("the partner has left in the middle of an exchange") from self.error
         return answer
 
