@@ -239,9 +239,9 @@ def start_worker(work: Work) -> None:
     """The initializer of a pool: open the work on this worker.
 
     What a pool does about an initializer that raises is to break, or to try for ever, and to lose the error. So the
-    error is kept, and is what comes of the worker's first task.
+    error is kept, and is what comes of the worker's first task; after which no more come of tasks that come with time.
     """
-    _kept.stack, _kept.error = ExitStack(), None
+    _kept.stack, _kept.error, _kept.gate = ExitStack(), None, work.gate
     try:
         _kept.do = _kept.stack.enter_context(work.open())
     except BaseException as error:
@@ -256,6 +256,8 @@ def do_tasks(tasks: Sequence[Task]) -> list[Done]:
 def do_task(task: Task) -> Done:
     """The function of a pool: do one task on the worker that `start_worker` prepared."""
     if _kept.error is not None:
+        if _kept.gate is not None:
+            _kept.gate.arrivals.end()
         raise _kept.error
     do: Callable[[Task], Done] = _kept.do
     return do(task)

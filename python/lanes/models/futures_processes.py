@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import ParamSpec, TypeVar
 
 from lanes import children
 from lanes.types import Done
@@ -18,6 +20,9 @@ loop = False
 coroutines = False
 variants = {**children.START_METHODS, **children.CHUNKED}
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
     size = children.chunk_size(work, workers) if variant == "chunked" else 1
@@ -28,4 +33,24 @@ def run(work: Work, workers: int, variant: str | None = None) -> list[Done]:
 def executor(work: Work, workers: int, variant: str | None = None) -> ProcessPoolExecutor:
     """The pool, each of whose processes has opened the work."""
     context = children.context(work.model, variant)
-    return ProcessPoolExecutor(workers, context, initializer=children.start_process, initargs=(work,))
+    begin = children.start_process
+    if work.gate is None:
+        return ProcessPoolExecutor(workers, context, initializer=begin, initargs=(work,))
+    pool = _UnderLoad(workers, context, initializer=begin, initargs=(work,))
+    pool.end = work.gate.arrivals.end
+    return pool
+
+
+class _UnderLoad(ProcessPoolExecutor):
+    """When it breaks the load is over: nobody makes room any more for the task that its producer may wait with."""
+
+    end: Callable[[], object]
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **options: P.kwargs) -> Future[T]:
+        future = super().submit(fn, *args, **options)
+        future.add_done_callback(self._look)
+        return future
+
+    def _look(self, future: Future[T]) -> None:
+        if future.cancelled() or future.exception() is not None:
+            self.end()
