@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import multiprocessing
 import os
 import signal
+import threading
 import time
 from dataclasses import replace
-from typing import Any
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 import lanes
-from lanes import models
+from lanes import models, sample
 from lanes.backlog import Book, Point, Times
 from lanes.comparison import Difference
 from lanes.load import Instant, Load, LoadRow, Terms
 from lanes.report import load as report
-from lanes.types import Outcome
+from lanes.source import Gate
+from lanes.types import Outcome, Workload
 from lanes.workloads.wait import Wait
 from processes import holdings, left_since
 from support import MACHINE
@@ -186,6 +192,46 @@ def test_a_killed_worker_ends_a_model_of_pythons_with_what_is_known(model: str, 
     assert not result.ok
 
 
+@pytest.mark.parametrize("model", ["futures-processes", "futures-processes[chunked]", "asyncio-processes"])
+def test_a_pool_that_breaks_ends_the_load_though_its_producer_waits_for_room(model: str) -> None:
+    began = time.monotonic()
+    result = lanes.load(fatal, [7], rate="100/s", duration="30s", queue=3, models=model, workers=1, deadline="120s")
+    assert time.monotonic() - began < 25, "sooner than tasks end to arrive; and the queue is open for as long again"
+    row = result[model]
+    assert "terminated abruptly" in (row.error or "")
+    assert row.completed == 0
+
+
+class Closed:
+    """A workload that no worker can open, once it runs under a load."""
+
+    def __init__(self, workload: Any) -> None:
+        self._workload = workload
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._workload, name)
+
+    def open(self) -> Any:
+        if "/" in threading.current_thread().name or multiprocessing.parent_process() is not None:
+            raise KeyError("no way in")
+        return self._workload.open()
+
+
+@pytest.mark.parametrize("model", ["futures-threads", "asyncio-threads", "futures-processes", "multiprocessing-pool"])
+def test_a_worker_that_cannot_begin_ends_the_load(model: str) -> None:
+    work, due = Closed(NAP), [n * 10**7 for n in range(200)]
+    gate = Gate.made(due, 3, False, 60 * 10**9)
+    began = time.monotonic()
+    try:
+        with pytest.raises(sample.SampleError, match="KeyError: 'no way in'"):
+            sample.take(cast(Workload, work), model, "python", 2, "bare", gate=gate)
+    finally:
+        gate.close()
+    assert time.monotonic() - began < 25
+
+
 def test_a_model_that_does_not_end_is_killed_at_its_deadline() -> None:
     result = lanes.load(
         lanes.wait(tasks=1, duration="100s"), rate="10/s", duration="0.2s", models="threading", deadline="3s"
@@ -218,12 +264,83 @@ def test_cells_that_make_no_sense_have_a_reason_and_the_others_are_measured() ->
         ({"models": "none"}, "unknown model 'none'"),
         ({"workers": 0}, "workers must be a whole number"),
         ({"deadline": 0}, "deadline must be longer than nothing"),
+        ({"seed": "abc"}, "seed must be a whole number"),
+        ({"seed": -1}, "seed must be a whole number"),
         ({"items": [1]}, "items are for functions of your own"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(choices: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         lanes.load(NAP, **({"rate": "10/s"} | choices))
+
+
+# ---- the log
+
+
+def events_of(path: Path) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """By model and task, in the order of time."""
+    found: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for line in path.read_text().splitlines():
+        event = json.loads(line)
+        found.setdefault((event["model"], event["task"]), []).append(event)
+    return {key: sorted(events, key=itemgetter("time_ns")) for key, events in found.items()}
+
+
+def test_a_log_is_of_one_more_run_of_each_row(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    told: list[Instant] = []
+    result = lanes.load(
+        NAP,
+        rate="200/s",
+        duration="0.3s",
+        queue=2,
+        full="reject",
+        models="threading,native-epoll",
+        workers=1,
+        log=log,
+        progress=told.append,
+        seed=3,
+    )
+    assert result.ok
+    assert [row.arrived for row in result] == [60, 60], "those of the run without a log alone"
+    found = events_of(log)
+    assert set(found) == {(model, task) for model in ("threading", "native-epoll") for task in range(60)}
+    whole, sent_away = ["arrived", "claimed", "started", "finished"], ["arrived", "failed"]
+    kinds = [[event["event"] for event in events] for events in found.values()]
+    assert all(sorted(each) in (sorted(whole), sorted(sent_away)) for each in kinds)
+    assert kinds.count(whole) > 0
+    assert any(events[-1].get("error") == "rejected" for events in found.values())
+    assert {(instant.place, instant.places) for instant in told} == {(place, 4) for place in range(4)}
+    began = {model: min(event["time_s"] for event in events) for (model, n), events in found.items() if n == 0}
+    for (model, task), events in found.items():
+        arrived = next(event for event in events if event["event"] == "arrived")
+        assert arrived["time_s"] - began[model] == pytest.approx(task / 200, abs=1e-6), "when it was due"
+
+
+def dies_when_it_is_logged(path: str) -> int:
+    found = lanes.current()
+    assert found is not None
+    if found.model == "threading" and '"threading"' in Path(path).read_text():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 1
+
+
+def test_a_row_whose_logged_run_dies_keeps_what_was_measured(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    result = lanes.load(
+        dies_when_it_is_logged, [str(log)], rate="50/s", duration="0.1s", models="threading", workers=1, log=log
+    )
+    row = result["threading"]
+    assert (row.completed, row.error) == (5, None)
+    assert row.log_error == "the process of this sample was killed by SIGKILL"
+    assert result.ok
+    assert "threading/python: its log ends early: the process of this sample was killed by SIGKILL" in str(result)
+    assert events_of(log)["threading", 0][-1]["event"] == "failed"
+
+
+def test_a_log_that_nobody_can_write_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="a log must be a regular file"):
+        lanes.load(NAP, rate="10/s", log=tmp_path)
 
 
 # ---- as it goes
@@ -300,6 +417,8 @@ def test_what_became_of_the_tasks_is_shown_within_80_columns() -> None:
     assert "native-epoll fell behind 100/s: it serves 33.3/s." in text
     assert "What was left had not begun when all was over" in text
     assert "threading/python and native-epoll fell behind" not in text
+    bodies = shown(ROWS[0], replace(ROWS[0], body="held"))
+    assert "2 rows kept up with 100/s, threading/python the soonest" in bodies
     both = shown(ROWS[1], replace(ROWS[1], model="native-fork", served=40.0))
     assert "native-epoll and native-fork fell behind 100/s: the best of them, native-fork, serves 40/s." in both
     tables = text[: text.index("1 model kept up")]

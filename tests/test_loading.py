@@ -45,6 +45,10 @@ LANES = (sys.executable, "-m", "lanes")
         ("load wait --rate 5/s --json /nowhere/x", "cannot write /nowhere/x: there is no directory"),
         ("load --download-rate 1MiB/s download --rate 5/s", "write lanes load download --download-rate"),
         ("load math:sqrt --rate 5/s", "needs --items FILE"),
+        ("load wait --rate 5/s --seed one", "seed must be a whole number from 0"),
+        ("load wait --rate 5/s --log=", "--log needs the name of a file"),
+        ("load wait --rate 5/s --log /no/such/file", "cannot write /no/such/file: No such file or directory"),
+        ("load wait --rate 5/s --log /dev/null", "cannot write /dev/null: a log must be a regular file"),
     ],
 )
 def test_bad_input_gets_one_line(arguments: str, allowed: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,6 +120,19 @@ def test_quiet_says_only_what_went_wrong(
     assert captured.out == ""
     assert captured.err.startswith("threading/python: 1 of 1 task differ from serial/python, the first: task 0")
     sys.modules.pop("fickle", None)
+
+
+def test_a_log_begins_anew_with_each_load_that_was_found_good(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("old\n")
+    with pytest.raises(SystemExit):
+        cli.main([*QUICK.split(), "--log", str(log), "--full", "maybe"])
+    assert log.read_text() == "old\n"
+    for _ in range(2):
+        assert cli.main([*QUICK.split(), "--log", str(log), "--quiet"]) == 0
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+        assert [event["event"] for event in events].count("finished") == 10
+        assert len(events) == 40
 
 
 def test_a_report_refuses_a_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

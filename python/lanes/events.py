@@ -16,7 +16,8 @@ A task arrives when the run begins, or when it was scheduled to, however late it
 Every worker appends to the file as it goes, by one write a line to a descriptor that appends, which the kernel does not
 take apart: lines of several processes never mix, and a process that dies leaves whole lines. Python's models write when
 a worker takes a task, when it begins and when it has ended. Native workers never meet the interpreter: what they noted
-is written when the run is over. Of a sample that dies, whoever waited for it writes the end of what had none.
+is written when the run is over. Of a sample that dies, whoever waited for it writes the end of what had none; of tasks
+that come with time nothing is known then but what workers had begun to write.
 
 A log costs some microseconds per event, and so is a pass of its own, one run of each row; nothing of it is timed.
 """

@@ -7,27 +7,32 @@ with a queue of the library's) it hands a task over at its time, and slips when 
 
 Arrivals last for `duration`; what they leave in the queue may then be worked off for as long again. What has not begun
 by then is left, so that a model that falls far behind comes to an end, too.
+
+A log of every event disturbs a load, and so is a pass of its own: each model meets the same arrivals once more.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanes import machine, sample
 from lanes.arrivals import schedule
 from lanes.backlog import Book, Point, Times
 from lanes.closeup import MemoryWatch
-from lanes.compare import Cell, cells_of
+from lanes.compare import Cell, cells_of, seed_of
 from lanes.comparison import BASELINE, Difference, label, named
 from lanes.models import pick, select
 from lanes.run import as_workload
 from lanes.source import Gate
-from lanes.types import BODIES, Outcome, Workload
+from lanes.types import BODIES, Outcome, Run, Workload
 from lanes.units import parse_bound, parse_duration, parse_frequency, short
 
 if TYPE_CHECKING:
@@ -95,7 +100,8 @@ class LoadRow:
     most_backlog: the most tasks in the queue; most_at_work: begun and not finished. served: tasks finished a second.
     peak_pss_bytes: of the process and its children; None where the load was over too soon for a look.
     differences: tasks whose outcome is not the baseline's. error: why it ended early; stall: where every worker stood
-    when the deadline came, None where none came; reason: why the cell makes no sense, and has nothing else.
+    when the deadline came, None where none came; log_error: why the run whose events were logged ended early; reason:
+    why the cell makes no sense, and has nothing else.
     """
 
     model: str
@@ -119,6 +125,7 @@ class LoadRow:
     differences: tuple[Difference, ...] = ()
     error: str | None = None
     stall: Stall | None = None
+    log_error: str | None = None
     reason: str | None = None
 
     @property
@@ -183,6 +190,7 @@ def load(
     bodies: str | Iterable[str] = "python",
     workers: int | None = None,
     deadline: str | float | None = None,
+    log: str | os.PathLike[str] | None = None,
     progress: Callable[[Instant], None] | None = None,
     seed: int | None = None,
 ) -> Load:
@@ -196,30 +204,49 @@ def load(
     full:     what a task does that finds the queue full: "wait", which makes its producer late, or "reject".
     duration: for how long tasks arrive. What has not begun as long again after that, and a second, is left.
     models, bodies, workers: as in `compare`; of the bodies only Python's when nothing is said.
-    deadline: for one model; when left out 120 s more than it takes. One that takes longer is killed, with an error.
-    progress: called with an Instant about ten times a second.
-    seed:     of the order of the models and of Poisson arrivals; the one that was used stands in the result.
+    deadline: for one model; when left out 120 s after the load is over. One that takes longer is killed, with an error.
+    log:      a file to which the events of one more run of each row are appended, as in `compare`.
+    progress: called with an Instant when a model begins, and then about ten times a second.
+    seed:     of the order of the models, of Poisson arrivals, and of what `random` draws in the samples; the one that
+              was used stands in the result.
 
-    Raises ValueError for what does not exist or parse, and for more arrivals or workers than there is room for.
+    Raises ValueError for what does not exist or parse, and for more arrivals or workers than there is room for; OSError
+    for a log that nobody can write.
     """
     workload = as_workload(workload, items)
-    seed = random.SystemRandom().getrandbits(32) if seed is None else seed
+    seed = seed_of(seed)
     terms, due = _agreed(rate, arrivals, queue, full, duration, seed)
     deadline_s = sample.DEADLINE_S + terms.open_s if deadline is None else parse_duration(deadline) / 1e9
     if deadline_s <= 0:
         raise ValueError(f"deadline must be longer than nothing, not {short(deadline)}")
     cells = _wanted(cells_of(workload, models, bodies, workers), models, bodies)
-    tell = progress or (lambda instant: None)
+    path = None if log is None else _begun(Path(log))
     with workload.serve() as served:
         expected, unchecked = _expected(served, deadline_s, seed)
         order = [cell for cell in cells if cell.reason is None]
         random.Random(seed).shuffle(order)
-        done = {
-            cell.name: _Trial(cell, terms, due, deadline_s, seed, (place, len(order), tell)).row(served, expected)
+        runs = len(order) * (1 if path is None else 2)
+        trials = [
+            _Trial(cell, terms, due, deadline_s, seed, (place, runs, progress or _nobody))
             for place, cell in enumerate(order)
-        }
+        ]
+        done = {trial.cell.name: trial.row(served, expected) for trial in trials}
+        if path is not None:
+            done |= {trial.cell.name: trial.logged(served, done[trial.cell.name], path) for trial in trials}
     rows = tuple(done.get(cell.name) or _senseless(cell) for cell in cells)
     return Load(workload, terms, len(due), seed, machine.facts(), rows, unchecked)
+
+
+def _begun(log: Path) -> Path:
+    """Where samples can append to it, whatever directory is theirs."""
+    from lanes import events  # only where they are wanted
+
+    events.begin(log)
+    return log.absolute()
+
+
+def _nobody(instant: Instant) -> None:
+    """To be told when nobody wants to know."""
 
 
 def _agreed(
@@ -250,7 +277,7 @@ def _expected(served: Workload, deadline_s: float, seed: int) -> tuple[tuple[Out
     try:
         return sample.take(served, *BASELINE, 1, "bare", deadline_s, seed=seed).outcomes, None
     except (sample.SampleError, OSError) as error:
-        return (), " ".join(str(error).split())
+        return (), _words(error)
 
 
 class _Watch:
@@ -284,26 +311,14 @@ class _Trial:
 
     def row(self, served: Workload, expected: Sequence[Outcome]) -> LoadRow:
         cell, terms = self.cell, self.terms
-        gate = Gate.made(self.due, terms.bound, terms.rejects, int(terms.open_s * 1e9))
-        watch = _Watch(gate, self.look)
         outcomes: tuple[Outcome, ...] = ()
         error, stall = None, None
-        try:
-            outcomes = sample.take(
-                served,
-                cell.model,
-                cell.body,
-                cell.workers,
-                "bare",
-                self.deadline_s,
-                seed=self.seed,
-                gate=gate,
-                watch=watch,
-            ).outcomes
-        except (sample.SampleError, OSError) as problem:
-            error, stall = " ".join(str(problem).split()), getattr(problem, "stall", None)
-        finally:
-            gate.close()
+        with self._gate() as gate:
+            watch = _Watch(gate, self.look)
+            try:
+                outcomes = self._taken(served, gate, watch).outcomes
+            except (sample.SampleError, OSError) as problem:
+                error, stall = _words(problem), getattr(problem, "stall", None)
         book = Book.of(gate.arrivals, terms.bound, terms.rejects)
         return LoadRow(
             cell.model,
@@ -323,6 +338,47 @@ class _Trial:
             differences=tuple(_differences(served, expected, outcomes)),
             error=error,
             stall=stall,
+        )
+
+    def logged(self, served: Workload, row: LoadRow, log: Path) -> LoadRow:
+        """The row after one more run, whose events are appended to the log. What ended early is not run again."""
+        if row.error is not None:
+            return row
+        from lanes import events
+
+        place, places, tell = self.told
+        again = replace(self, told=(place + places // 2, places, tell), before=(0.0, 0, 0))
+        with again._gate() as gate:
+            try:
+                with events.ended(log):
+                    again._taken(served, gate, _Watch(gate, again.look), log)
+            except (sample.SampleError, OSError) as problem:
+                return replace(row, log_error=_words(problem))
+        return row
+
+    @contextmanager
+    def _gate(self) -> Iterator[Gate]:
+        """By which the tasks come to one run."""
+        gate = Gate.made(self.due, self.terms.bound, self.terms.rejects, int(self.terms.open_s * 1e9))
+        try:
+            self.look(gate)
+            yield gate
+        finally:
+            gate.close()
+
+    def _taken(self, served: Workload, gate: Gate, watch: _Watch, log: Path | None = None) -> Run:
+        cell = self.cell
+        return sample.take(
+            served,
+            cell.model,
+            cell.body,
+            cell.workers,
+            "bare" if log is None else "log",
+            self.deadline_s,
+            seed=self.seed,
+            gate=gate,
+            watch=watch,
+            log=log,
         )
 
     def look(self, gate: Gate) -> None:
@@ -346,6 +402,10 @@ class _Trial:
             )
         )
         self.before = now, finished, latency_ns
+
+
+def _words(problem: Exception) -> str:
+    return " ".join(str(problem).split())
 
 
 def _counts(book: Book, outcomes: Sequence[Outcome]) -> tuple[int, int, int, int, int]:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lanes import events
 from lanes.arrivals import KINDS as KINDS  # for the help
 from lanes.cli.measuring import workload_of
 from lanes.cli.rows import modules
-from lanes.cli.screen import json_of, make_console, refuse
+from lanes.cli.screen import file_of, json_of, make_console, refuse
 from lanes.load import FULL as FULL
 from lanes.load import LASTING as LASTING
 from lanes.load import QUEUE as QUEUE
@@ -21,7 +22,7 @@ from lanes.units import format_duration, format_frequency
 if TYPE_CHECKING:
     from lanes.types import Workload
 
-_PASSED = ("rate", "arrivals", "queue", "full", "models", "bodies", "workers", "deadline", "seed")
+_PASSED = ("rate", "arrivals", "queue", "full", "models", "bodies", "workers", "deadline", "log", "seed")
 
 
 def run_load(options: argparse.Namespace) -> int:
@@ -30,6 +31,9 @@ def run_load(options: argparse.Namespace) -> int:
 
     try:
         to_stdout, path = json_of(options)
+        if "log" in options:
+            options.log = file_of("log", options)
+            events.begin(options.log)
         workload = _workload(options)
     except (ValueError, OSError) as error:
         refuse(error)
@@ -67,6 +71,8 @@ def _measure(workload: Workload, options: argparse.Namespace) -> Load:
 
         def progress(instant: Instant) -> None:
             nonlocal begun
+            if not begun and "log" in options:  # of an earlier command
+                events.begin(options.log, anew=True)
             begun = True
             show(instant)
 

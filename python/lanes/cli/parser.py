@@ -44,6 +44,7 @@ _EXAMPLES = {
         "lanes load wait --duration 20ms --rate 150/s --workers 4",
         "lanes load compute --rate 100/s --arrivals poisson --queue 16 --full reject",
         "lanes load wait --rate 500/s --queue unbounded --for 2s --models threading,asyncio,native-epoll",
+        "lanes load wait --rate 50/s --for 1s --log events.jsonl --seed 7",
         "lanes load mypkg.mymod:function --items items.json --rate 50/s",
     ),
     "anatomy": (
@@ -209,7 +210,8 @@ def _add_common_options(parser: _Parser, command: str) -> None:
         group.add_argument("--workers", metavar="N,...", help="how many, each in turn; powers of two if left out")
     else:
         group.add_argument("--workers", metavar="N", type=_number, help="threads, processes or tasks in flight")
-    group.add_argument("--tasks", metavar="N", type=_number, help="how many tasks")
+    words = "how many there are, which come in turn" if command == "load" else "how many tasks"
+    group.add_argument("--tasks", metavar="N", type=_number, help=words)
     if command == "load":
         _add_terms(group)
     elif command != "anatomy":
@@ -217,7 +219,7 @@ def _add_common_options(parser: _Parser, command: str) -> None:
             "--rounds", metavar="N", type=_number, help="samples of every row; as many as it takes if left out"
         )
         group.add_argument("--budget", metavar="TIME", help=f"the time that as many may take (about {BUDGET_S:g}s)")
-    longest = f"{DEADLINE_S:g}s{' more than it takes' * (command == 'load')}"
+    longest = f"{DEADLINE_S:g}s{' after all is over' * (command == 'load')}"
     words = f"a sample that takes longer says where its workers stand, and is killed ({longest})"
     group.add_argument("--deadline", metavar="TIME", help=words)
     group.add_argument(
@@ -231,6 +233,7 @@ def _add_common_options(parser: _Parser, command: str) -> None:
         group.add_argument("--details", action="store_true", help=words)
         words = "how late something beside the work comes that tries to beat every 5 ms: the price the rest pays"
         group.add_argument("--pulse", action="store_true", help=words)
+    if command in ("compare", "load"):
         words = "write every event of one more run of each row here, one JSON object a line"
         group.add_argument("--log", metavar="FILE", help=words)
     group.add_argument("--quiet", action="store_true", help="neither progress nor table: only what went wrong")
@@ -238,10 +241,11 @@ def _add_common_options(parser: _Parser, command: str) -> None:
 
 def _add_terms(group: argparse._ArgumentGroup) -> None:
     """On what terms tasks come."""
-    group.add_argument("--rate", metavar="RATE", help="how many arrive, such as 200/s or 12000/min")
+    group.add_argument("--rate", metavar="RATE", help="how many arrive, such as 200/s or 12000/min; must be given")
     group.add_argument("--arrivals", metavar="KIND", help=f"{' or '.join(KINDS)} ({KINDS[0]})")
     group.add_argument("--queue", metavar="N", help=f"how many may wait for a worker, or unbounded ({QUEUE})")
-    group.add_argument("--full", metavar="RULE", help=f"what a task does when it is: {' or '.join(FULL)} ({FULL[0]})")
+    words = f"what becomes of a task when the queue is full: {' or '.join(FULL)} ({FULL[0]})"
+    group.add_argument("--full", metavar="RULE", help=words)
     group.add_argument("--for", metavar="TIME", help=f"for how long tasks arrive ({LASTING})")
 
 

@@ -166,7 +166,9 @@ def _notes(load: Load) -> Iterator[Text]:
             if best.latency
             else ""
         )
-        yield Text(f"{table.count(len(kept), 'model')} kept up with {rate}{soonest}.", "bold")
+        # Of a model with several bodies each has a row.
+        what = "model" if len({row.model for row in kept}) == len(kept) else "row"
+        yield Text(f"{table.count(len(kept), what)} kept up with {rate}{soonest}.", "bold")
     if behind:
         most = max(behind, key=lambda row: row.served)
         who = f"the best of them, {most.name}," if len(behind) > 1 else "it"
@@ -179,5 +181,8 @@ def _notes(load: Load) -> Iterator[Text]:
         )
     for line in problems(load):
         yield Text(line, "red")
+    for row in load:
+        if row.log_error is not None:
+            yield Text(f"{row.name}: its log ends early: {row.log_error}", "yellow")
     for line in table.senseless((row.name, row.reason) for row in load):
         yield Text(line, "dim")
