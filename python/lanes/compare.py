@@ -23,7 +23,7 @@ from lanes import interpreter, laws, machine, processors, sample, stats
 from lanes.comparison import BASELINE, Comparison, Difference, Row, label
 from lanes.models import in_order, load, pick, select
 from lanes.run import Pass, as_workload, bodies_of, crew, no_c_body, senseless
-from lanes.types import BODIES, Accompanied, Run, Workload
+from lanes.types import BODIES, Accompanied, Run, Updating, Workload
 from lanes.units import parse_duration, short, whole
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _judged(rows: Sequence[Row], workload: Workload) -> tuple[Row, ...]:
         len(os.sched_getaffinity(0)),
         interpreter.gil(),
         workload.twins,
-        getattr(workload, "lossless", False),
+        isinstance(workload, Updating) and workload.lossless,
         isinstance(workload, Accompanied),
     )
     judged = [replace(row, judgements=tuple(laws.judge(row, grid))) for row in rows]

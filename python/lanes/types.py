@@ -370,6 +370,17 @@ class Sharing(Protocol):
 
 
 @runtime_checkable
+class Updating(Protocol):
+    """What a `Workload` has besides if its workers update what they share, and updates may get lost. It is `Measuring`,
+    and one of its figures is `lost`."""
+
+    @property
+    def lossless(self) -> bool:
+        """Whether no update may be lost, whoever makes it: a law, which voids a row that breaks it."""
+        ...
+
+
+@runtime_checkable
 class Receiving(Protocol):
     """What a `Workload` has besides if what its tasks send home is to be looked at before it is an outcome."""
 
