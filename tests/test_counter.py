@@ -18,7 +18,7 @@ import lanes
 from lanes import _core, interpreter, models, sample
 from lanes.processors import usable_processors
 from lanes.run import senseless
-from lanes.types import BODIES, By, Task
+from lanes.types import BODIES, By, Task, Updating
 from lanes.workloads.counter import STEPS, Holds
 from processes import AREA, children, until
 from support import make_run
@@ -144,6 +144,29 @@ def test_who_waits_for_a_lock_that_is_held_waits_for_as_long(model: str, body: s
     assert figures["cost"] >= 0.0099, "one after the other"
 
 
+@pytest.mark.parametrize(("model", "body"), [("threading", "python"), ("asyncio", "python"), ("native-fork", None)])
+def test_each_of_several_holds_has_its_own_figures(model: str, body: str | None) -> None:
+    work = lanes.counter("locked", tasks=6, updates=5, hold="0us,4ms,8ms")
+    made = lanes.run(work, model, body, workers=2)
+    figures = {name: value for name, value in made.figures.items() if value is not None}
+    assert figures.keys() == work.units.keys()
+    assert figures["held:hold 4 ms"] >= 0.0399, "two tasks of five updates"
+    assert figures["held:hold 8 ms"] >= 0.0799
+    for name in ("waited", "held"):
+        each = [figures[f"{name}:hold {hold}"] for hold in ("0 ns", "4 ms", "8 ms")]
+        assert sum(each) == pytest.approx(figures[name])
+    assert figures["took:hold 4 ms"] >= 0.0039
+    assert figures["took:hold 8 ms"] >= 0.0079
+    took_s = sum(span.finished_ns - span.started_ns for span in made.spans) / 1e9
+    assert sum(10 * figures[f"took:hold {hold}"] for hold in ("0 ns", "4 ms", "8 ms")) == pytest.approx(took_s)
+
+
+def test_one_hold_has_no_figures_of_its_own_and_those_that_look_alike_are_told_apart() -> None:
+    assert not [name for name in lanes.counter("locked", hold="1us,1us").units if ":" in name]
+    names = lanes.counter("locked", hold=["1000001ns", "1000002ns"]).units
+    assert {"took:hold 1000001 ns", "took:hold 1000002 ns"} <= set(names)
+
+
 def test_coroutines_wait_as_well() -> None:
     figures = lanes.run(lanes.counter("locked", tasks=2, updates=5, hold="2ms"), "asyncio", workers=2).figures
     assert figures["held"] is not None
@@ -209,6 +232,14 @@ def test_tasks_that_were_never_begun_have_lost_nothing() -> None:
     rejected = lanes.Outcome("rejected")
     assert work.figures(make_run(outcomes=(lanes.Outcome("ok", (5,)), rejected)))["lost"] == 0
     assert work.figures(make_run(outcomes=(rejected, rejected)))["lost"] is None
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_may_lose_nothing_says_so_by_contract(step: str) -> None:
+    work: object = lanes.counter(step)
+    assert isinstance(work, Updating)
+    assert work.lossless == (step in ("locked", "atomic"))
+    assert not isinstance(lanes.wait(), Updating)
 
 
 # ---- steps that make no sense, and what is said of the others

@@ -26,6 +26,9 @@ waited             seconds that all workers together waited for the lock. Exact:
 held               seconds that the lock was held, without what the looks take. Where it is to be held for a while every
                    hold is timed; else one in 64, for all, and one that was interrupted, which is longer than 20 us, for
                    itself alone
+
+Of several holds, there are figures for each, of the tasks that hold the lock for so long: `waited` and `held` of these,
+and `took`, the seconds of a worker for each of their updates. They share the lock with all others, and wait for them.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ import itertools
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -42,8 +45,8 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeAlias, cast
 
 from lanes import _core, interpreter
 from lanes.processors import usable_processors
-from lanes.types import By, Kind, Means, Outcome, Run, Task
-from lanes.units import in_turn, parse_duration, short, whole
+from lanes.types import By, Kind, Means, Outcome, Run, Span, Task
+from lanes.units import format_duration, in_turn, parse_duration, short, whole
 
 ABOUT = "all tasks add to one number that the workers share: what is lost, and what a lock costs"
 EXAMPLES = (
@@ -85,13 +88,6 @@ class Counter:
     name: ClassVar[str] = "counter"
     compiled: ClassVar[bool] = True
     warm_up: ClassVar[Task | None] = None
-    units: ClassVar[Mapping[str, str]] = {
-        "lost": "updates",
-        "lost_share": "share",
-        "cost": "s",
-        "waited": "s",
-        "held": "s",
-    }
 
     step: str
     count: int
@@ -188,20 +184,48 @@ class Counter:
             return {"number": Number(), "lock": asyncio.Lock()}
         return {"number": Number(), "lock": threading.Lock()}
 
+    @property
+    def units(self) -> Mapping[str, str]:
+        units = {"lost": "updates", "lost_share": "share", "cost": "s", "waited": "s", "held": "s"}
+        return units | {
+            f"{name}:{label}": "s" for label in self._labels.values() for name in ("took", "waited", "held")
+        }
+
+    @property
+    def _labels(self) -> dict[int, str]:
+        """Each hold in words, from the shortest, where there are several."""
+        holds = sorted(set(self.holds_ns))
+        words = {ns: f"hold {format_duration(ns)}" for ns in holds if holds[1:]}
+        return words if len(set(words.values())) == len(words) else {ns: f"hold {ns} ns" for ns in holds}
+
     def figures(self, run: Run) -> dict[str, float | None]:
         """Nothing is known where a worker was killed: it may have made any number of updates."""
         made = self.updates * sum(outcome.status == "ok" for outcome in run.outcomes)
         if not made or any(outcome.status == "killed" for outcome in run.outcomes):
             return dict.fromkeys(self.units)
         lost = made - self._total()
-        waits = [outcome.figures for outcome in run.outcomes if outcome.figures]
-        waited_ns, held_ns = map(sum, zip(*waits, strict=True)) if waits else (None, None)
-        return {
+        waited_s, held_s = _waited_and_held(run.outcomes)
+        found: dict[str, float | None] = {
             "lost": lost,
             "lost_share": lost / made,
             "cost": run.work_s / made,
-            "waited": None if waited_ns is None else waited_ns / 1e9,
-            "held": None if held_ns is None else held_ns / 1e9,
+            "waited": waited_s,
+            "held": held_s,
+        }
+        turns = len(self.holds_ns)
+        for hold_ns, label in self._labels.items():
+            mine = [n for n in range(self.count) if self.holds_ns[n % turns] == hold_ns]
+            found |= self._of(label, [run.outcomes[n] for n in mine], [run.spans[n] for n in mine])
+        return found
+
+    def _of(self, label: str, outcomes: Sequence[Outcome], spans: Sequence[Span]) -> dict[str, float | None]:
+        """The figures of tasks that hold the lock for so long."""
+        took_ns = sum(span.finished_ns - span.started_ns for span in spans)
+        waited_s, held_s = _waited_and_held(outcomes)
+        return {
+            f"took:{label}": took_ns / 1e9 / (self.updates * len(spans)) if spans else None,
+            f"waited:{label}": waited_s,
+            f"held:{label}": held_s,
         }
 
     def _total(self) -> int:
@@ -213,6 +237,17 @@ class Counter:
         step, gil = STEPS[self.step], machine["gil"]
         remark = step.remark if gil else step.without_gil
         yield f"Python {machine['python']} {'with' if gil else 'without'} a GIL: {remark}"
+        if self._labels:
+            yield "Tasks of all holds share one lock: what one of them took has in it what it waited for the others."
+
+
+def _waited_and_held(outcomes: Iterable[Outcome]) -> tuple[float | None, float | None]:
+    """Seconds, of all together; None where nobody took a lock."""
+    noted = [outcome.figures for outcome in outcomes if outcome.figures]
+    if not noted:
+        return None, None
+    waited_ns, held_ns = map(sum, zip(*noted, strict=True))
+    return waited_ns / 1e9, held_ns / 1e9
 
 
 # ---- the steps
@@ -410,7 +445,10 @@ OPTIONS = {
         "N",
         "that a task makes; by default " + ", ".join(f"{name} {step.updates}" for name, step in STEPS.items()),
     ),
-    "hold": ("TIME,...", "work done inside the lock of step locked, such as 10us; several are used in turn"),
+    "hold": (
+        "TIME,...",
+        "work done inside the lock of step locked, such as 10us; several are used in turn by the tasks",
+    ),
 }
 
 
