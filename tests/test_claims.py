@@ -164,7 +164,7 @@ def test_without_a_gil_the_claims_about_it_are_judged_as_measured() -> None:
     [
         ((1.0, 1.1, 1.2, 1.3, 1.4, 1.5), "x", r"a 1\.25x \(1\.\d\d-1\.\d\d\)"),
         ((0.0003, 0.02, 0.0003, 0.02, 0.0003, 0.02), "s", r"a 10.2 ms \(300 us - 20 ms\)"),
-        ((1.0, 2.0, math.inf, math.inf, math.inf, math.inf), "s", r"a never \(1 s - never\)"),
+        ((1.0, 2.0, math.inf, math.inf, math.inf, math.inf), "s", r"a never \(1[.\d]* s - never\)"),
         ((math.inf,) * 6, "s", "a never"),
         ((2048.0,) * 6, "B", "a 2 KiB"),
         ((-0.125,) * 6, "%", r"a -12\.5 %"),
@@ -174,6 +174,13 @@ def test_without_a_gil_the_claims_about_it_are_judged_as_measured() -> None:
 )
 def test_a_figure_is_told_with_unit_and_interval(samples: tuple[float, ...], unit: claim.Unit, told: str) -> None:
     assert re.fullmatch(told, str(Figure("a", unit, samples)))
+
+
+def test_one_round_without_end_does_not_open_the_interval_of_six() -> None:
+    sure = Figure("a", "s", (1.0, 1.1, 1.2, 1.3, 1.4, math.inf)).interval
+    assert sure is not None
+    assert 1.0 <= sure.low < 1.3 < sure.high < 4.0
+    assert Figure("a", "s", (math.inf,) * 6).interval == (math.inf, math.inf)
 
 
 # The laboratory.

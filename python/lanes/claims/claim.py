@@ -25,6 +25,10 @@ Unit: TypeAlias = Literal["x", "s", "B", "%", ""]
 """Of a figure: a factor, seconds, bytes, a share (1 is all), or a plain number."""
 
 
+_LEAST = 1e-12
+"""A reciprocal is taken of nothing smaller."""
+
+
 def quantity(number: float, unit: Unit) -> str:
     """A number with its unit, to three digits: 1.02x, 31 ms, 4 KiB, 12 %. A time without end is never."""
     return "".join(_parted(number, unit))
@@ -71,13 +75,15 @@ class Figure:
     def interval(self) -> Interval | None:
         """Of the median, at 95 %; None with fewer rounds than a verdict needs.
 
-        No resampling knows how to come between a number and infinity: of both the interval is open above.
+        Where some samples are infinite, it is that of their reciprocals, turned round: between a number and infinity
+        there is nothing to be found by resampling, between a number and 0 there is.
         """
         if len(self.samples) < FEWEST:
             return None
-        if any(map(math.isinf, self.samples)):
-            return Interval(min(self.samples), math.inf)
-        return stats.interval(self.samples)
+        if not any(map(math.isinf, self.samples)):
+            return stats.interval(self.samples)
+        turned = stats.interval([1 / max(sample, _LEAST) for sample in self.samples])
+        return turned and Interval(*(1 / bound if bound else math.inf for bound in reversed(turned)))
 
     def __str__(self) -> str:
         """What was measured: "threading over serial 1.02x (0.98-1.05)"."""
