@@ -16,7 +16,11 @@ static const char *check(const struct lanes_input *input)
 
 static void run(struct lanes_worker *worker, struct lanes_task *task)
 {
-    if (lanes_worker_sleep(worker, lanes_clock_now() + task->input.args[0]))
+    const int64_t ns = task->input.args[0];
+
+    /* Whoever waits for nothing need not look at the clock, which takes as long
+     * as all the rest of an empty task does. */
+    if (ns == 0 || lanes_worker_sleep(worker, lanes_clock_now() + ns))
         lanes_task_succeed(task, 0, NULL);
 }
 
