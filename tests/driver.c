@@ -814,10 +814,12 @@ static int64_t lock_wait_of(pthread_cond_t *cond, int ms)
     return after.lock_wait - before.lock_wait;
 }
 
-/* A thread that is woken and then gets no processor for a while. */
+/* A thread that is woken and then gets no processor for a while. How long it
+ * was in the run queue is read twice: close about its wait, and about all. */
 struct sleeper {
     bool is_waiting; /* by `mutex` */
     struct lanes_usage before, after;
+    int64_t inner, outer;
 };
 
 static void *wait_for_lock(void *arg)
@@ -827,10 +829,14 @@ static void *wait_for_lock(void *arg)
     setpriority(PRIO_PROCESS, (id_t)lanes_clock_thread(), 19);
     pthread_mutex_lock(&mutex);
     sleeper->is_waiting = true;
+    sleeper->outer = -lanes_usage_run_queue();
     lanes_usage_read(&sleeper->before);
+    sleeper->inner = -lanes_usage_run_queue();
     pthread_cond_wait(&lock_cond, &mutex);
-    pthread_mutex_unlock(&mutex);
+    sleeper->inner += lanes_usage_run_queue();
     lanes_usage_read(&sleeper->after);
+    sleeper->outer += lanes_usage_run_queue();
+    pthread_mutex_unlock(&mutex);
     return NULL;
 }
 
@@ -863,13 +869,11 @@ static void wake_up(struct sleeper *sleeper)
     pthread_join(thread, NULL);
 }
 
-/* Who is told that the lock is free waits for a processor from then on; who is
- * told that it has been taken still waits for the lock. */
-static void check_wake_up(bool is_free)
+/* On one processor with whoever wakes it. */
+static struct sleeper sleep_here(void)
 {
     struct sleeper sleeper = {0};
     cpu_set_t allowed, one;
-    int64_t waited, queued;
 
     sched_getaffinity(0, sizeof(allowed), &allowed);
     CPU_ZERO(&one);
@@ -877,12 +881,34 @@ static void check_wake_up(bool is_free)
     sched_setaffinity(0, sizeof(one), &one);
     wake_up(&sleeper);
     sched_setaffinity(0, sizeof(allowed), &allowed);
+    return sleeper;
+}
+
+/* Whether it was in the run queue for long once it was woken, and for hardly any
+ * time else: on a crowded machine it may be the other way round. */
+static bool is_telling(const struct sleeper *sleeper)
+{
+    return sleeper->inner >= 2 * LANES_MS &&
+           sleeper->outer - sleeper->inner < LANES_MS / 2;
+}
+
+/* Who is told that the lock is free waits for a processor from then on; who is
+ * told that it has been taken still waits for the lock. */
+static void check_wake_up(bool is_free)
+{
+    struct sleeper sleeper = sleep_here();
+    int64_t waited, queued;
+
+    for (int tries = 1; tries < 50 && !is_telling(&sleeper); tries++)
+        sleeper = sleep_here();
+    CHECK(is_telling(&sleeper), "queued %ld of %ld ns", (long)sleeper.inner,
+          (long)sleeper.outer);
     waited = sleeper.after.lock_wait - sleeper.before.lock_wait;
     queued = sleeper.after.run_queue - sleeper.before.run_queue;
     CHECK(sleeper.after.lock_waits == sleeper.before.lock_waits + 1, "once");
     CHECK(waited >= 15 * LANES_MS, "waited %ld ns", (long)waited);
     CHECK(is_free || queued < LANES_MS, "queued %ld ns", (long)queued);
-    CHECK(!is_free || queued >= LANES_MS, "queued %ld ns", (long)queued);
+    CHECK(!is_free || queued >= sleeper.inner, "queued %ld ns", (long)queued);
 }
 
 static void check_lock_wait(void)
