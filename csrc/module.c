@@ -89,21 +89,22 @@ const struct lanes_model *lanes_model_find(struct lanes_state *state,
 
 /* ---- all tasks on one model ---- */
 
-static int run_model(const struct lanes_model *model, struct lanes_batch *batch)
+static int run_model(const struct lanes_model *model,
+                     struct lanes_records *records)
 {
-    struct lanes_under_way under_way;
+    struct lanes_batch *batch = &records->batch;
     PyThreadState *saved;
     int rc;
 
     if (lanes_native_enter(model->forks) < 0)
         return -EBUSY;
-    lanes_under_way_enter(&under_way, model, batch);
+    lanes_under_way_enter(records, model);
     batch->keep_going = lanes_python_attach_and_ask;
     batch->ctx = &saved;
     saved = PyEval_SaveThread();
     rc = lanes_model_run(model, batch);
     PyEval_RestoreThread(saved);
-    lanes_under_way_leave(&under_way);
+    lanes_under_way_leave(records);
     lanes_native_leave(model->forks);
     return rc;
 }
@@ -121,7 +122,7 @@ static PyObject *run(PyObject *module, PyObject *args)
 
     if (lanes_order_take(&order, state_of(module), args, "ssOl|OOOO:run") < 0)
         return NULL;
-    rc = run_model(order.model, &order.records->batch);
+    rc = run_model(order.model, order.records);
     records = lanes_order_finish(&order, rc);
     lanes_order_drop(&order);
     return records;

@@ -943,6 +943,31 @@ def test_a_signal_handler_may_look_at_what_is_under_way() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+CUT_OFF = """
+import sys, threading, time
+from lanes import _core
+
+class Late:
+    def __del__(self, sleep=time.sleep, look=_core.under_way, exit=__import__("os")._exit):
+        sleep(0.2)  # the thread wants the GIL meanwhile, and is ended for it
+        exit(len(look()))
+
+def run(depth):
+    return max([depth - 1], key=run) if depth else _core.run(sys.argv[1], "wait", [("", 3600 * 10**9)], 1)
+
+Late.late = Late()
+threading.Thread(target=run, args=(200,), daemon=True).start()
+while not _core.under_way():
+    time.sleep(0.001)
+"""
+"""A run deep in the stack of a thread that the interpreter's end takes away, and somebody who looks after that."""
+
+
+@pytest.mark.parametrize("model", ["native-serial", "native-pthreads", "native-epoll"])
+def test_a_run_that_the_end_of_the_interpreter_cuts_off_can_still_be_looked_at(model: str) -> None:
+    assert subprocess.run([sys.executable, "-c", CUT_OFF, model]).returncode == 1
+
+
 def test_system_calls_that_wait_have_names() -> None:
     with open("/proc/self/syscall") as file:
         reading = int(file.read().split()[0])

@@ -37,6 +37,12 @@ struct lanes_records {
     struct lanes_batch batch; /* owned once open */
     bool is_open;
     struct lanes_input warm_up; /* what the batch borrows, if it has one */
+
+    /* From lanes_under_way_enter() to leave(). Here and not on the stack of
+     * whoever runs it: when the interpreter ends, it may end the thread, and the
+     * stack with it, while others still look. */
+    const struct lanes_model *model; /* borrowed: what it runs on */
+    struct lanes_records *next;      /* borrowed: one more that is under way */
 };
 
 /* What the workers of a run have used. */
@@ -94,18 +100,10 @@ void lanes_native_leave(bool forks);
 /* Children that somebody else forks start anew. To be called once. */
 void lanes_native_watch_forks(void);
 
-/* A run of this process that can be looked at from enter to leave; whoever runs
- * it keeps this for as long. */
-struct lanes_under_way {
-    const struct lanes_model *model; /* borrowed */
-    const struct lanes_batch *batch; /* borrowed */
-    struct lanes_under_way *next;    /* borrowed */
-};
-
-void lanes_under_way_enter(struct lanes_under_way *run,
-                           const struct lanes_model *model,
-                           const struct lanes_batch *batch);
-void lanes_under_way_leave(struct lanes_under_way *run);
+/* The run that makes these records can be looked at from enter to leave. */
+void lanes_under_way_enter(struct lanes_records *run,
+                           const struct lanes_model *model);
+void lanes_under_way_leave(struct lanes_records *run);
 
 /* In a forked child no run of its parent's is under way. */
 void lanes_under_way_forget(void);

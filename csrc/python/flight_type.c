@@ -11,11 +11,10 @@ struct flight {
     PyObject_HEAD
     struct lanes_order order; /* owned */
     struct lanes_run *run;    /* owned: NULL once it has ended */
-    struct lanes_under_way under_way;
-    int rc;                  /* then: 0, or why it did not come to its end */
-    int32_t process, thread; /* that began it */
-    bool is_over;            /* there is nothing more to wait for */
-    atomic_bool is_busy;     /* shared: a thread is inside */
+    int rc;                   /* then: 0, or why it did not come to its end */
+    int32_t process, thread;  /* that began it */
+    bool is_over;             /* there is nothing more to wait for */
+    atomic_bool is_busy;      /* shared: a thread is inside */
 };
 
 /* In a forked child the run is a copy, of workers that are not there. */
@@ -35,7 +34,7 @@ static void flight_end(struct flight *self)
     Py_BEGIN_ALLOW_THREADS
     self->rc = model->end(run);
     Py_END_ALLOW_THREADS
-    lanes_under_way_leave(&self->under_way);
+    lanes_under_way_leave(self->order.records);
     lanes_native_leave(model->forks);
 }
 
@@ -46,13 +45,13 @@ static int flight_open(struct flight *self)
 
     if (lanes_native_enter(model->forks) < 0)
         return -1;
-    lanes_under_way_enter(&self->under_way, model, batch);
+    lanes_under_way_enter(self->order.records, model);
     Py_BEGIN_ALLOW_THREADS
     self->run = model->begin(batch);
     Py_END_ALLOW_THREADS
     if (self->run != NULL)
         return 0;
-    lanes_under_way_leave(&self->under_way);
+    lanes_under_way_leave(self->order.records);
     lanes_native_leave(model->forks);
     lanes_error_raise(model->name, lanes_batch_stopped(batch));
     return -1;

@@ -8,23 +8,21 @@
 #include <stdlib.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct lanes_under_way *newest; /* by `lock` */
+static struct lanes_records *newest; /* by `lock` */
 
-void lanes_under_way_enter(struct lanes_under_way *run,
-                           const struct lanes_model *model,
-                           const struct lanes_batch *batch)
+void lanes_under_way_enter(struct lanes_records *run,
+                           const struct lanes_model *model)
 {
     run->model = model;
-    run->batch = batch;
     pthread_mutex_lock(&lock);
     run->next = newest;
     newest = run;
     pthread_mutex_unlock(&lock);
 }
 
-void lanes_under_way_leave(struct lanes_under_way *run)
+void lanes_under_way_leave(struct lanes_records *run)
 {
-    struct lanes_under_way **link = &newest;
+    struct lanes_records **link = &newest;
 
     pthread_mutex_lock(&lock);
     while (*link != NULL && *link != run)
@@ -71,9 +69,9 @@ static int add(struct sights *sights, struct sight sight)
     return 0;
 }
 
-static int look_at(const struct lanes_under_way *run, struct sights *sights)
+static int look_at(const struct lanes_records *run, struct sights *sights)
 {
-    const struct lanes_batch *batch = run->batch;
+    const struct lanes_batch *batch = &run->batch;
 
     for (size_t n = lanes_batch_under_way(batch, 0); n < batch->n_tasks;
          n = lanes_batch_under_way(batch, n + 1)) {
@@ -94,7 +92,7 @@ static int look(struct sights *sights)
     int rc = 0;
 
     pthread_mutex_lock(&lock);
-    for (const struct lanes_under_way *run = newest; run != NULL && rc == 0;
+    for (const struct lanes_records *run = newest; run != NULL && rc == 0;
          run = run->next)
         rc = look_at(run, sights);
     pthread_mutex_unlock(&lock);
