@@ -149,8 +149,8 @@ static void recover(struct lanes_board *board)
         rejected += state == LANES_REJECTED;
     }
     board->head = 0;
+    board->n_queued = queued; /* first: else it may seem that none is left */
     board->next = n;
-    board->n_queued = queued;
     board->n_rejected = rejected;
 }
 
@@ -182,14 +182,20 @@ static void let_in(struct lanes_board *board, int64_t since)
     }
 }
 
-/* The first in the queue, else the next to come; board->n when all are gone. */
+/* Whether there is an n-th, and it comes before all is over. */
+static bool may_begin(const struct lanes_board *board, size_t n)
+{
+    return n < board->n && board->arrivals[n].due < board->terms.open;
+}
+
+/* The first in the queue, else the next to come; board->n when none is left that
+ * may be begun. */
 static size_t first(struct lanes_board *board)
 {
-    if (board->n_queued == 0)
-        return board->next;
-    while (atomic_load(&board->arrivals[board->head].state) != LANES_QUEUED)
+    while (board->head < board->next &&
+           atomic_load(&board->arrivals[board->head].state) != LANES_QUEUED)
         board->head++;
-    return board->head;
+    return may_begin(board, board->head) ? board->head : board->n;
 }
 
 static void take(struct lanes_board *board, size_t n, int worker, int64_t now)
@@ -226,10 +232,11 @@ bool lanes_arrivals_claim(struct lanes_arrivals *arrivals, int worker,
 bool lanes_arrivals_has_free(const struct lanes_arrivals *arrivals)
 {
     const struct lanes_board *board = arrivals->board;
+    size_t n_queued = atomic_load(&board->n_queued);
+    size_t next = atomic_load(&board->next);
 
     return !lanes_arrivals_ended(arrivals) &&
-           (atomic_load(&board->n_queued) > 0 ||
-            atomic_load(&board->next) < board->n);
+           (n_queued > 0 || may_begin(board, next));
 }
 
 /* ---- a producer ---- */
@@ -269,6 +276,8 @@ void lanes_arrivals_finish(struct lanes_arrivals *arrivals, size_t n,
 {
     struct lanes_board *board = arrivals->board;
 
+    if (atomic_load(&board->arrivals[n].started) == 0)
+        return;
     atomic_store(&board->arrivals[n].finished, now);
     atomic_fetch_add(&board->latency, now - lanes_arrivals_due(arrivals, n));
     atomic_fetch_add(&board->n_finished, 1);

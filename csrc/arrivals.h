@@ -95,7 +95,8 @@ bool lanes_arrivals_has_free(const struct lanes_arrivals *arrivals);
 bool lanes_arrivals_admit(struct lanes_arrivals *arrivals, size_t n);
 void lanes_arrivals_reject(struct lanes_arrivals *arrivals, size_t n);
 
-/* The n-th has left the queue, is finished: at these times. */
+/* The n-th has left the queue, is finished: at these times. What was never
+ * started, as its worker died waiting for its time, does not finish either. */
 void lanes_arrivals_start(struct lanes_arrivals *arrivals, size_t n,
                           int64_t now);
 void lanes_arrivals_finish(struct lanes_arrivals *arrivals, size_t n,

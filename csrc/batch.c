@@ -207,10 +207,17 @@ void lanes_batch_settle(struct lanes_batch *batch, int worker)
 {
     if (batch->arrivals == NULL)
         return;
-    for (size_t n = 0; n < batch->n_tasks; n++)
-        if (atomic_load(&lanes_arrivals_at(batch->arrivals, n)->state) ==
-            worker + 1)
-            atomic_store(&batch->tasks[n].owner, worker + 1);
+    for (size_t n = 0; n < batch->n_tasks; n++) {
+        const struct lanes_arrival *arrival =
+            lanes_arrivals_at(batch->arrivals, n);
+        struct lanes_task *task = &batch->tasks[n];
+
+        if (atomic_load(&arrival->state) != worker + 1)
+            continue;
+        atomic_store(&task->owner, worker + 1);
+        if (task->span.finished != 0 && atomic_load(&arrival->finished) == 0)
+            lanes_batch_tell_finish(batch, task);
+    }
 }
 
 size_t lanes_batch_under_way(const struct lanes_batch *batch, size_t from)

@@ -75,7 +75,7 @@ void lanes_batch_tell_finish(const struct lanes_batch *batch,
                              const struct lanes_task *task);
 
 /* A worker is dead: what it claimed, down to its last instruction, is known as
- * its own from here on. */
+ * its own from here on, and what it finished as finished. */
 void lanes_batch_settle(struct lanes_batch *batch, int worker);
 
 /* The first task at or after `from` that was begun and is not finished, n_tasks

@@ -1151,6 +1151,91 @@ static void check_killed_arrivals(void)
     lanes_arrivals_close(&arrivals);
 }
 
+/* Kill the child that has the task at hand, once it is asleep. */
+static bool kill_waiting(void *ctx)
+{
+    const struct lanes_batch *batch = ctx;
+    pid_t pid = batch->tasks[0].span.process;
+
+    if (pid > 0 && atomic_load(&batch->tasks[1].owner) != 0 &&
+        batch->tasks[1].span.finished == 0)
+        kill(pid, SIGKILL);
+    return atomic_load(&batch->tasks[2].owner) == 0; /* nobody waits for that */
+}
+
+/* A worker that is killed while it waits for an arrival takes that with it, and
+ * what never started does not finish. */
+static void check_killed_waiting(void)
+{
+    struct lanes_arrivals arrivals;
+    struct lanes_batch batch;
+    struct lanes_progress progress;
+
+    open_arrivals(&arrivals, 3600 * LANES_SECOND,
+                  (struct lanes_terms){.open = 3601 * LANES_SECOND});
+    open_batch(&batch, &lanes_model_fork, &lanes_workload_wait, 1);
+    fill(&batch, "", 0, 0, 0);
+    batch.arrivals = &arrivals;
+    batch.keep_going = kill_waiting;
+    batch.ctx = &batch;
+    CHECK(lanes_model_run(&lanes_model_fork, &batch) == 0, "it ends");
+    progress = lanes_arrivals_progress(&arrivals, lanes_clock_now());
+    CHECK(batch.tasks[1].status == LANES_KILLED, "%d", batch.tasks[1].status);
+    CHECK(progress.started == 1 && progress.finished == 1 &&
+              progress.latency >= 0,
+          "%zu, %zu, %ld", progress.started, progress.finished,
+          (long)progress.latency);
+    CHECK(atomic_load(&lanes_arrivals_at(&arrivals, 1)->finished) == 0,
+          "it never started");
+    CHECK(atomic_load(&batch.tasks[2].owner) == 0, "it comes when all is over");
+    lanes_batch_close(&batch);
+    lanes_arrivals_close(&arrivals);
+}
+
+/* A worker that is killed between having finished and having said so. */
+static void check_settled(void)
+{
+    struct lanes_arrivals arrivals;
+    struct lanes_batch batch;
+    size_t from = 0;
+
+    open_arrivals(&arrivals, 0, (struct lanes_terms){.open = LANES_LONGEST});
+    open_batch(&batch, &lanes_model_fork, &lanes_workload_wait, 1);
+    batch.arrivals = &arrivals;
+    CHECK(lanes_batch_claim(&batch, 3, &from) == &batch.tasks[0], "the first");
+    atomic_store(&batch.tasks[0].owner, 0);
+    batch.tasks[0].span.started = lanes_clock_now();
+    lanes_batch_tell_start(&batch, &batch.tasks[0]);
+    batch.tasks[0].span.finished = lanes_clock_now();
+    lanes_batch_settle(&batch, 3);
+    lanes_batch_settle(&batch, 3);
+    CHECK(atomic_load(&batch.tasks[0].owner) == 4, "its claim is known");
+    CHECK(lanes_arrivals_at(&arrivals, 0)->finished ==
+              batch.tasks[0].span.finished,
+          "and that it has finished");
+    CHECK(lanes_arrivals_progress(&arrivals, lanes_clock_now()).finished == 1,
+          "once");
+    lanes_batch_close(&batch);
+    lanes_arrivals_close(&arrivals);
+}
+
+/* What is due when all is over is not begun, nor waited for. */
+static void check_too_late(const struct lanes_model *model)
+{
+    static const struct cell nap = {&lanes_workload_wait, "", 0, 0, 0};
+    struct lanes_arrivals arrivals;
+    struct lanes_batch batch;
+    struct lanes_progress progress;
+
+    open_arrivals(&arrivals, 10 * LANES_MS,
+                  (struct lanes_terms){.open = 15 * LANES_MS});
+    progress = load(model, &nap, 3, false, &batch, &arrivals);
+    CHECK(progress.started <= 2 && progress.finished == progress.started,
+          "%s: %zu started", model->name, progress.started);
+    lanes_batch_close(&batch);
+    lanes_arrivals_close(&arrivals);
+}
+
 #define MANY 20000
 
 /* Processes that claim as fast as they can and are killed anywhere, in the
@@ -1229,9 +1314,12 @@ static void check_arrivals(bool stepped)
         check_full(models[m], true);
         check_full(models[m], false);
         check_closing(models[m]);
+        check_too_late(models[m]);
         check_impatience(models[m]);
     }
     check_killed_arrivals();
+    check_killed_waiting();
+    check_settled();
     check_robust();
     check_producer();
 }

@@ -955,7 +955,7 @@ class Late:
 def run(depth):
     return max([depth - 1], key=run) if depth else _core.run(sys.argv[1], "wait", [("", 3600 * 10**9)], 1)
 
-Late.late = Late()
+sys.late = Late()
 threading.Thread(target=run, args=(200,), daemon=True).start()
 while not _core.under_way():
     time.sleep(0.001)
