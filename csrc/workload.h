@@ -7,6 +7,7 @@
 
 #include "task.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct lanes_worker;
@@ -22,6 +23,10 @@ struct lanes_flight {
     /* The workload says that the task in this place is finished. The place is
      * filled again later, never from within this call. */
     void (*landed)(struct lanes_flight *flight, size_t place);
+
+    /* Is the run to stop? Long work asks every millisecond or so. A task that is
+     * given up for it lands without an outcome, or not at all. */
+    bool (*stopping)(struct lanes_flight *flight);
 };
 
 /* The same work without blocking. */

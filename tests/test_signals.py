@@ -155,6 +155,7 @@ LOADS: dict[str, tuple[str, _core.TaskInput]] = {
     "locked": ("counter", ("locked", 2**40)),
     "held": ("counter", ("locked", 2**40, 3600 * SECOND)),
     "wait": ("wait", HOUR),
+    "large": ("exchange", ("file", 2**26, 0, 0)),
     "stalled": ("download", ("in the body", SECOND, 3600 * SECOND)),
     "silent": ("download", ("before the first byte", SECOND, 3600 * SECOND)),
 }

@@ -41,10 +41,19 @@ struct sky {
     struct lanes_notes notes;    /* of the warm-ups: nobody reads them */
 };
 
+static struct sky *sky_of(struct lanes_flight *flight)
+{
+    return (struct sky *)((char *)flight - offsetof(struct sky, flight));
+}
+
+static bool stopping(struct lanes_flight *flight)
+{
+    return lanes_worker_stopping(&sky_of(flight)->worker);
+}
+
 static void landed(struct lanes_flight *flight, size_t place)
 {
-    struct sky *sky =
-        (struct sky *)((char *)flight - offsetof(struct sky, flight));
+    struct sky *sky = sky_of(flight);
 
     lanes_worker_end(&sky->worker, sky->tasks[place]);
     sky->tasks[place] = NULL;
@@ -194,6 +203,7 @@ static struct sky *make_sky(struct lanes_batch *batch)
     sky->flight.loop = &sky->loop;
     sky->flight.n_places = n;
     sky->flight.landed = landed;
+    sky->flight.stopping = stopping;
     sky->tasks = calloc(n, sizeof(struct lanes_task *));
     sky->empty = calloc(n, sizeof(size_t));
     if (sky->tasks == NULL || sky->empty == NULL) {

@@ -19,8 +19,9 @@
 #include <zlib.h>
 
 #define MOST (INT64_C(1) << 26) /* bytes; in so many no step takes long */
-#define PERIOD 251 /* of the bytes of a payload; no power of two fits it */
-#define COPIES 4   /* into the channel and out of it, there and back */
+#define PERIOD 251    /* of the bytes of a payload; no power of two fits it */
+#define STINT 1048576 /* bytes: what takes longer asks whether to stop */
+#define COPIES 4      /* into the channel and out of it, there and back */
 
 /* ---- by what, and between whom ---- */
 
@@ -77,6 +78,8 @@ struct desk {
     struct reference payload;          /* what is handed over */
     char *stock;                       /* owned: of which payloads are parts */
     size_t stocked;
+    bool (*is_stopping)(void *ctx);
+    void *ctx; /* borrowed */
 };
 
 static int open_channel(struct desk *desk, const struct way *way,
@@ -113,7 +116,13 @@ static int stock_up(struct desk *desk, size_t size)
     for (size_t n = 0; n < PERIOD; n++)
         stock[n] = (char)n;
     for (size_t n = PERIOD, more; n < needed; n += more) {
-        more = n < needed - n ? n - n % PERIOD : needed - n;
+        if (n > STINT && desk->is_stopping(desk->ctx)) {
+            free(stock);
+            return -ECANCELED;
+        }
+        more = n < STINT ? n - n % PERIOD : STINT - STINT % PERIOD;
+        if (more > needed - n)
+            more = needed - n;
         memcpy(stock + n, stock, more);
     }
     free(desk->stock);
@@ -147,15 +156,32 @@ static struct reference answer_of(const struct desk *desk)
     return answer;
 }
 
+/* Its CRC-32; -1 when the run is to stop first. */
+static int64_t crc_of(const struct desk *desk, struct reference answer)
+{
+    uLong crc = 0;
+
+    for (size_t n = 0; n < answer.size; n += STINT) {
+        size_t left = answer.size - n;
+
+        if (n > 0 && desk->is_stopping(desk->ctx))
+            return -1;
+        crc = crc32(crc, (const Bytef *)answer.bytes + n,
+                    (uInt)(left < STINT ? left : STINT));
+    }
+    return (int64_t)crc;
+}
+
 static void conclude(const struct desk *desk, struct lanes_task *task,
                      int64_t took, int64_t copying)
 {
     const int64_t *args = task->input.args;
     struct reference answer = answer_of(desk);
-    int64_t crc =
-        (int64_t)crc32(0, (const Bytef *)answer.bytes, (uInt)answer.size);
+    int64_t crc = crc_of(desk, answer);
     int64_t copied = desk->way->refers ? 0 : COPIES * args[0];
 
+    if (crc < 0)
+        return;
     if ((int64_t)answer.size != args[0] || crc != args[2]) {
         lanes_task_fail(task, "Corrupted", "the answer is not the payload");
         return;
@@ -256,6 +282,11 @@ static int exchange(struct desk *desk, const struct lanes_input *input)
     return lanes_end_finish(&desk->own);
 }
 
+static bool is_worker_stopping(void *ctx)
+{
+    return lanes_worker_stopping(ctx);
+}
+
 static int open_office(struct lanes_worker *worker)
 {
     struct office *office = calloc(1, sizeof(*office));
@@ -264,6 +295,8 @@ static int open_office(struct lanes_worker *worker)
     if (office == NULL)
         return -ENOMEM;
     office->worker = worker;
+    office->desk.is_stopping = is_worker_stopping;
+    office->desk.ctx = worker;
     return 0;
 }
 
@@ -285,7 +318,8 @@ static void run(struct lanes_worker *worker, struct lanes_task *task)
     if (rc == 0)
         rc = stock_up(&office->desk, (size_t)task->input.args[0]);
     if (rc < 0) {
-        fail(task, rc);
+        if (!lanes_worker_stopping(worker))
+            fail(task, rc);
         return;
     }
     copying = lanes_channel_copying(&office->desk.channel);
@@ -304,9 +338,10 @@ static void run(struct lanes_worker *worker, struct lanes_task *task)
 /* ---- a place on a loop, and its partner there ---- */
 
 struct party {
-    struct seat *seat;     /* borrowed */
-    struct lanes_end *end; /* borrowed */
-    int watched;           /* the descriptor it waits for; -1: none */
+    struct lanes_timer again; /* first: the loop gives it back */
+    struct seat *seat;        /* borrowed */
+    struct lanes_end *end;    /* borrowed */
+    int watched;              /* the descriptor it waits for; -1: none */
 };
 
 struct seat {
@@ -324,6 +359,8 @@ static void leave(struct seat *seat)
 
     if (seat->desk.way == NULL)
         return;
+    lanes_loop_clear_timer(loop, &seat->own.again);
+    lanes_loop_clear_timer(loop, &seat->others.again);
     for (size_t n = lanes_channel_fds(&seat->desk.channel, fds); n-- > 0;)
         lanes_loop_drop(loop, fds[n]);
     lanes_channel_close(&seat->desk.channel);
@@ -340,23 +377,23 @@ static void land(struct seat *seat, int rc)
                  lanes_channel_copying(&seat->desk.channel) - seat->copying);
     } else {
         leave(seat);
-        fail(task, rc);
+        if (!seat->flight->stopping(seat->flight))
+            fail(task, rc);
     }
     seat->flight->landed(seat->flight,
                          (size_t)(seat - (struct seat *)seat->flight->state));
 }
 
 /* Take the end as far as it comes: through as many messages as it sends and
- * receives in turn, until it must wait. */
+ * receives in turn, until it must wait, or has done so much that others on the
+ * loop are due. Returns 0 when the answer is there, else as lanes_end_step(). */
 static int get_on(struct party *party)
 {
     struct desk *desk = &party->seat->desk;
     bool is_own = party->end == &desk->own;
     int rc;
 
-    while ((rc = lanes_end_step(party->end)) >= 0) {
-        if (rc > 0)
-            continue;
+    while ((rc = lanes_end_step(party->end)) == 0) {
         if (is_own && !party->end->is_sending)
             return 0;
         if (party->end->is_sending)
@@ -375,31 +412,53 @@ static void unwatch(struct party *party)
     party->watched = -1;
 }
 
-static void go_on(void *ctx, int fd, uint32_t events);
+static void go_on(struct party *party);
 
-static int watch(struct party *party)
+static void stirs(void *ctx, int fd, uint32_t events)
 {
-    uint32_t wanted;
-    int fd = lanes_end_fd(party->end, &wanted);
+    (void)fd, (void)events;
+    go_on(ctx);
+}
 
+static void comes_back(struct lanes_timer *timer)
+{
+    go_on((struct party *)timer);
+}
+
+/* Have it go on when there is something to do, which is at once where a step has
+ * said so. */
+static int come_back(struct party *party, int rc)
+{
+    struct lanes_loop *loop = party->seat->flight->loop;
+    uint32_t wanted;
+    int fd;
+
+    if (rc > 0) {
+        party->again.fire = comes_back;
+        return lanes_loop_set_timer(loop, &party->again, lanes_clock_now());
+    }
+    if (rc != -EAGAIN)
+        return rc;
+    fd = lanes_end_fd(party->end, &wanted);
     if (fd != party->watched)
         unwatch(party);
     party->watched = fd;
-    return lanes_loop_watch(party->seat->flight->loop, fd, wanted, go_on,
-                            party);
+    return lanes_loop_watch(loop, fd, wanted, stirs, party);
 }
 
-static void go_on(void *ctx, int fd, uint32_t events)
+static void go_on(struct party *party)
 {
-    struct party *party = ctx;
-    int rc = get_on(party);
+    int rc;
 
-    (void)fd, (void)events;
-    if (rc == -EAGAIN)
-        rc = watch(party);
-    else if (rc == 0)
+    lanes_loop_clear_timer(party->seat->flight->loop, &party->again);
+    rc = get_on(party);
+    if (rc == 0) {
         unwatch(party);
-    if (rc < 0 || (party == &party->seat->own && party->watched < 0))
+        land(party->seat, 0);
+        return;
+    }
+    rc = come_back(party, rc);
+    if (rc < 0)
         land(party->seat, rc);
 }
 
@@ -418,11 +477,17 @@ static int take_seat(struct seat *seat, const struct way *way)
         return rc;
     for (size_t n = lanes_channel_fds(&seat->desk.channel, fds); n-- > 0;)
         lanes_loop_adopt(seat->flight->loop, fds[n]);
-    seat->own = (struct party){seat, &seat->desk.own, -1};
-    seat->others = (struct party){seat, &seat->desk.others, -1};
+    seat->own = (struct party){{0}, seat, &seat->desk.own, -1};
+    seat->others = (struct party){{0}, seat, &seat->desk.others, -1};
     lanes_end_receive(&seat->desk.others, &seat->desk.taken);
-    rc = get_on(&seat->others);
-    return rc == -EAGAIN ? watch(&seat->others) : rc;
+    return come_back(&seat->others, get_on(&seat->others));
+}
+
+static bool is_flight_stopping(void *ctx)
+{
+    struct lanes_flight *flight = ctx;
+
+    return flight->stopping(flight);
 }
 
 static int open_evented(struct lanes_flight *flight)
@@ -432,8 +497,11 @@ static int open_evented(struct lanes_flight *flight)
     flight->state = seats;
     if (seats == NULL)
         return -ENOMEM;
-    for (size_t n = 0; n < flight->n_places; n++)
+    for (size_t n = 0; n < flight->n_places; n++) {
         seats[n].flight = flight;
+        seats[n].desk.is_stopping = is_flight_stopping;
+        seats[n].desk.ctx = flight;
+    }
     return 0;
 }
 
@@ -453,7 +521,7 @@ static void start(struct lanes_flight *flight, size_t place,
     seat->copying = lanes_channel_copying(&seat->desk.channel);
     seat->began = lanes_clock_now();
     hand_over(&seat->desk, &task->input);
-    go_on(&seat->own, -1, 0);
+    go_on(&seat->own);
 }
 
 static void close_evented(struct lanes_flight *flight)
