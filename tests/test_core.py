@@ -208,7 +208,7 @@ def test_bad_tasks(workload: str, task: _core.TaskInput, error: type[Exception],
         (
             ("native-serial", "Wait", [], 1),
             ValueError,
-            "unknown workload 'Wait': .*'download', 'compute', 'wait', 'exchange'",
+            "unknown workload 'Wait': .*'download', 'compute', 'wait', 'counter', 'exchange'",
         ),
         (("native-serial\0", "wait", [], 1), ValueError, "null character"),
         (("native-serial", "wait\0", [], 1), ValueError, "null character"),
