@@ -42,7 +42,7 @@ from lanes.anatomy import (
 )
 from lanes.report import anatomy as report
 from lanes.report.json import dumped
-from lanes.types import Outcome, Sharing
+from lanes.types import Outcome, Receiving, Sharing
 from processes import until
 from support import make_run
 from test_sample import trick
@@ -457,6 +457,16 @@ def test_what_workers_share_they_share_in_repeated_tasks_as_well(model: str) -> 
     run = sample.take(twice, model, None if "native" in model else "python", 2)
     assert run.outcomes == expected.outcomes * 2
     assert run.figures == {}, "which would be those of another number of tasks"
+
+
+@pytest.mark.parametrize("via", ["argument", "pipe"])
+def test_what_repeated_tasks_send_home_is_looked_at_there(via: str) -> None:
+    work = lanes.exchange(tasks=2, payload="64KiB", via=via)
+    twice = repeated(work, 2)
+    run = sample.take(twice, "multiprocessing", "python", 2)
+    assert run.outcomes == sample.take(work, "serial", "python", 1).outcomes * 2
+    assert isinstance(twice, Receiving)
+    assert twice.most_tasks == (2**15 if via == "argument" else None)
 
 
 # ---- models at work

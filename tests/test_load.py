@@ -274,6 +274,12 @@ def test_bad_input_is_refused_in_one_line(choices: dict[str, Any], words: str) -
         lanes.load(NAP, **({"rate": "10/s"} | choices))
 
 
+def test_no_more_answers_come_home_than_there_is_room_for() -> None:
+    work = lanes.exchange(tasks=2, payload="64MiB", via="argument")
+    with pytest.raises(ValueError, match="of 33 arrivals the answers of 32 have room: take a lower rate or less time"):
+        lanes.load(work, rate="33/s", duration="1s", models="threading")
+
+
 # ---- the log
 
 

@@ -36,7 +36,7 @@ from lanes.compare import Cell, Plan, Step, cells_of
 from lanes.comparison import label, named
 from lanes.proc import Descriptor
 from lanes.run import as_workload
-from lanes.types import By, Kind, Means, Run, Sharing, Span, Task, Workload
+from lanes.types import By, Done, Kind, Means, Receiving, Run, Sharing, Span, Task, Workload
 
 BY_DEFAULT = ("serial", "threading", "multiprocessing", "asyncio", "native-pthreads", "native-fork")
 """The models that are looked at when none is named: one of each kind."""
@@ -295,7 +295,8 @@ def _look(served: Workload, cell: Cell, plan: Plan) -> Look:
             look = replace(seen, repeats=repeats)
             if seen.in_flight == run.in_flight.max or run.work_s >= _LASTS_S / 2:
                 return look
-        most = max(1, _MOST_TASKS // len(served.tasks))
+        room = served.most_tasks if isinstance(served, Receiving) else None
+        most = max(1, min(_MOST_TASKS, room or _MOST_TASKS) // len(served.tasks))
         if repeats == most:
             break
         repeats = min(most, ceil(repeats * max(2.0, lasts_s / max(run.work_s, 1e-6))))
@@ -343,6 +344,13 @@ class _RepeatedSharing(_Repeated):
 
     def lacks(self, by: By, kind: Kind) -> str | None:
         return cast(Sharing, self.workload).lacks(by, kind)
+
+    @property
+    def most_tasks(self) -> int | None:
+        return self.workload.most_tasks if isinstance(self.workload, Receiving) else None
+
+    def received(self, done: Done) -> Done:
+        return self.workload.received(done) if isinstance(self.workload, Receiving) else done
 
     @contextmanager
     def share(self, means: Means) -> Iterator[Workload]:

@@ -32,7 +32,7 @@ from lanes.comparison import BASELINE, Difference, label, named
 from lanes.models import pick, select
 from lanes.run import as_workload
 from lanes.source import Gate
-from lanes.types import BODIES, Outcome, Run, Workload
+from lanes.types import BODIES, Outcome, Receiving, Run, Workload
 from lanes.units import parse_bound, parse_duration, parse_frequency, short
 
 if TYPE_CHECKING:
@@ -220,6 +220,9 @@ def load(
     if deadline_s <= 0:
         raise ValueError(f"deadline must be longer than nothing, not {short(deadline)}")
     cells = _wanted(cells_of(workload, models, bodies, workers), models, bodies)
+    most = workload.most_tasks if isinstance(workload, Receiving) else None
+    if most is not None and len(due) > most:
+        raise ValueError(f"of {len(due):,} arrivals the answers of {most:,} have room: take a lower rate or less time")
     path = None if log is None else _begun(Path(log))
     with workload.serve() as served:
         expected, unchecked = _expected(served, deadline_s, seed)

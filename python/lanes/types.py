@@ -384,6 +384,11 @@ class Updating(Protocol):
 class Receiving(Protocol):
     """What a `Workload` has besides if what its tasks send home is to be looked at before it is an outcome."""
 
+    @property
+    def most_tasks(self) -> int | None:
+        """How many tasks a run may have, as all that they send home is in memory at its end; None for any number."""
+        ...
+
     def received(self, done: Done) -> Done:
         """A task that has come home, as it is to be recorded. Called for each once the clock has stopped."""
         ...

@@ -241,6 +241,10 @@ class Exchange:
         finally:
             await desks.close()
 
+    @property
+    def most_tasks(self) -> int | None:
+        return _MOST_AT_ONCE * len(self.sizes) // sum(self.sizes) if self.via == "argument" else None
+
     def received(self, done: Done) -> Done:
         """What came home by argument is looked at: the payload gives way to its size and its CRC-32."""
         if self.via != "argument" or done.outcome.status != "ok":
