@@ -169,7 +169,28 @@ def test_rates_of_arrivals(rate: str | float, expected: int | Fraction) -> None:
 
 @pytest.mark.parametrize(
     "rate",
-    ["", "fast", "200/h", "/s", "0", "0/s", "-1/s", "1/0", "1e400", 0, -5, True, math.nan, math.inf, None, "nan"],
+    [
+        "",
+        "fast",
+        "200/h",
+        "/s",
+        "0",
+        "0/s",
+        "-1/s",
+        "1/0",
+        "1e400",
+        0,
+        -5,
+        True,
+        math.nan,
+        math.inf,
+        None,
+        "nan",
+        "1e999999999/s",
+        "1e-999999999/s",
+        "1e-99/s",
+        5e-324,
+    ],
 )
 def test_what_is_no_rate_of_arrivals(rate: str | float) -> None:
     with pytest.raises(ValueError, match="a rate of arrivals is a number per second, or one followed by /s"):

@@ -15,6 +15,9 @@ _SIZES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2*
 _DURATIONS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9}
 _QUANTITY = re.compile(r"(-?(?:\d+\.?\d*|\.\d+))\s*([a-zµ]*)", re.IGNORECASE | re.ASCII)
 
+_FACTOR = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,2})?", re.IGNORECASE | re.ASCII)
+"""A number with no exponent that would take for ever to write out."""
+
 _LARGEST = 2**53
 """No size or duration is larger: both must pass through C and through JSON unharmed (9 PB, or 104 days)."""
 
@@ -66,13 +69,13 @@ def parse_frequency(rate: str | float) -> Fraction:
     """How many a second, from "200/s", "12000/min", "1/ms", "200" or a number; more than none."""
     number, slash, unit = rate.partition("/") if isinstance(rate, str) else (rate, "", "")
     try:
-        if isinstance(number, bool):
+        if isinstance(number, bool) or (isinstance(number, str) and not _FACTOR.fullmatch(number.strip())):
             raise ValueError
         parsed = Fraction(number) * Fraction(10**9, _DURATIONS[unit.strip().lower()] if slash else 10**9)
     except (ValueError, KeyError, OverflowError, TypeError, ZeroDivisionError):
         raise ValueError(f"{short(rate)} does not parse: {_FREQUENCY}") from None
-    if not 0 < parsed <= _LARGEST:
-        raise ValueError(f"{short(rate)} is {'too large' if parsed > 0 else 'no rate'}: {_FREQUENCY}")
+    if not Fraction(1, _LARGEST) <= parsed <= _LARGEST:
+        raise ValueError(f"{short(rate)} is {'too large' if parsed > 1 else 'no rate'}: {_FREQUENCY}")
     return parsed
 
 
