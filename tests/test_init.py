@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,15 +23,33 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = lanes.frobnicate
 
 
-def test_functions_are_not_hidden_by_the_modules_of_the_same_name() -> None:
-    names = "lanes.run, lanes.compare, lanes.doctor, lanes.claims"
-    code = f"import lanes.cli, lanes.claims.waiting, {names}; print(*map(callable, ({names})))"
-    assert python(code) == "True True True True"
+NAMESAKES = ("anatomy", "claims", "compare", "doctor", "load", "run", "sweep")
+"""Functions with the names of modules."""
+
+
+@pytest.mark.parametrize("name", NAMESAKES)
+def test_functions_are_not_hidden_by_the_modules_of_the_same_name(name: str) -> None:
+    first = f"import lanes.{name}, lanes; one = lanes.{name}"
+    asked = f"import lanes; one = lanes.{name}; import lanes.{name}"
+    another = f"import lanes.cli, lanes.claims.waiting, lanes.sample, lanes; one = lanes.{name}"
+    for way in (first, asked, another):
+        assert python(f"{way}; print(callable(one) and one is lanes.{name})") == "True"
+
+
+def test_all_namesakes_are_known() -> None:
+    modules = {each.stem for each in Path(lanes.__file__).parent.iterdir()}
+    assert {*NAMESAKES} == modules & {*lanes.__all__}
 
 
 def test_import_is_light() -> None:
     heavy = "rich requests aiohttp asyncio multiprocessing statistics ssl concurrent.futures scipy numpy sysconfig"
     assert python(f"import sys, lanes; print(sys.modules.keys() & set({heavy!r}.split()))") == "set()"
+
+
+def test_a_sample_loads_nothing_that_only_its_caller_needs() -> None:
+    others = "anatomy arrivals claims cli closeup compare comparison doctor events laws load pulse stall sweep witness"
+    code = f"import sys, lanes.sample; print([name for name in {others!r}.split() if f'lanes.{{name}}' in sys.modules])"
+    assert python(code) == "[]"
 
 
 def test_version_is_that_of_the_distribution() -> None:

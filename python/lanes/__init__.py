@@ -5,29 +5,32 @@
 >>> print(result)
 >>> result["native-epoll"].speedup
 
-What a workload needs is imported when it is first asked for, so that `import lanes` costs next to nothing.
+What a name needs is imported when it is first asked for: `import lanes` costs next to nothing, nor does the fresh
+process of a sample load what only its caller needs.
 """
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-# Not lazily: modules of these names would take the place of the functions when they are imported later.
-from lanes.anatomy import Anatomy, Look, anatomy
-from lanes.claims import Claim, Figure, Trial, Trials, claims
-from lanes.compare import Step, compare
-from lanes.comparison import Comparison, Difference, Distance, Row
-from lanes.doctor import Finding
-from lanes.doctor import examine as doctor
+# What every run needs.
 from lanes.identity import Identity, IdentityFilter, current
-from lanes.load import Instant, Load, LoadRow, load
 from lanes.run import run
-from lanes.sweep import Curve, Fit, Sweep, sweep
 from lanes.types import InFlight, Outcome, Run, Span, Task
 
 if TYPE_CHECKING:
+    from lanes.anatomy import Anatomy, Look, anatomy
+    from lanes.claims import Claim, Figure, Trial, Trials, claims
+    from lanes.compare import Step, compare
+    from lanes.comparison import Comparison, Difference, Distance, Row
+    from lanes.doctor import Finding
+    from lanes.doctor import examine as doctor
     from lanes.flight import run_async
+    from lanes.load import Instant, Load, LoadRow, load
+    from lanes.sweep import Curve, Fit, Sweep, sweep
     from lanes.workloads.compute import compute
     from lanes.workloads.counter import counter
     from lanes.workloads.download import download
@@ -82,12 +85,47 @@ __all__ = [
 ]
 
 
+_MODULES = {
+    "anatomy": "Anatomy Look anatomy",
+    "claims": "Claim Figure Trial Trials claims",
+    "compare": "Step compare",
+    "comparison": "Comparison Difference Distance Row",
+    "doctor": "Finding doctor",
+    "flight": "run_async",
+    "load": "Instant Load LoadRow load",
+    "sweep": "Curve Fit Sweep sweep",
+    "workloads.compute": "compute",
+    "workloads.counter": "counter",
+    "workloads.download": "download",
+    "workloads.exchange": "exchange",
+    "workloads.function": "workload",
+    "workloads.wait": "wait",
+}
+_WHERE = {name: module for module, names in _MODULES.items() for name in names.split()}
+"""The module of each name that is imported when it is first asked for."""
+
+
+class _Package(ModuleType):
+    """Some functions bear the names of their modules. The import system puts each module that it has loaded into its
+    package, under its name; here the function takes that place at once."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if isinstance(value, ModuleType) and _WHERE.get(name) == name:
+            value = _found(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def _found(module: ModuleType, name: str) -> object:
+    return getattr(module, "examine" if name == "doctor" else name)
+
+
 def __getattr__(name: str) -> object:
     value: object
-    if name in ("compute", "counter", "download", "exchange", "wait", "workload"):
-        value = getattr(import_module(f"lanes.workloads.{'function' if name == 'workload' else name}"), name)
-    elif name == "run_async":
-        value = import_module("lanes.flight").run_async
+    if name in _WHERE:
+        value = _found(import_module(f"lanes.{_WHERE[name]}"), name)
     elif name == "__version__":
         value = _version()
     else:
