@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -48,7 +50,18 @@ class Identity:
 
 
 CURRENT: ContextVar[tuple[Worker, int] | None] = ContextVar("lanes_current", default=None)
-"""The worker and the index of the task that it is at."""
+"""The worker and the index of the task that it is at, or was at last. It is set for each task, which is timed, and set
+back only when the worker has done its last: between two tasks nobody else's code runs there."""
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """What the calling thread does inside changes nothing for it afterwards."""
+    before = CURRENT.get()
+    try:
+        yield
+    finally:
+        CURRENT.set(before)  # and no token's reset, which another context would be denied
 
 
 def current() -> Identity | None:

@@ -31,7 +31,7 @@ Owner: TypeAlias = Literal["lanes", "library", "yours"]
 _WORK = work.__file__
 _COMPILED = work._compiled.__name__
 """The function there that does a task in C."""
-_DOING = (work._timed.__name__, _COMPILED)
+_DOING = (work._timed.__name__, work._timed_async.__name__, _COMPILED)
 """All that do one."""
 _OURS = str(Path(_WORK).parent) + os.sep
 _LIBRARIES = ("<frozen ", *(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")))

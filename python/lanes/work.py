@@ -77,9 +77,14 @@ class Work:
                 if self.workload.warm_up:
                     body(self.workload.warm_up)
                     self._begin()
-                with self._counted() as look:
+                with self._counted() as look, identity.kept():
                     who = identity.Worker(self.model, self.body, self.place())
-                    yield self.source.attended(self._logged(who, lambda task: look(_timed(body, task, who))))
+
+                    def do(task: Task) -> Done:
+                        CURRENT.set((who, task.index))
+                        return look(_timed(body, task))
+
+                    yield self.source.attended(self._logged(who, do))
         else:
             release = self.body == "released"
             with _core.Worker(self.workload.name, self.area) as worker:
@@ -87,9 +92,9 @@ class Work:
                     worker.run(self.warm_up, release)
                     self._begin()
                 with self._counted() as look:
-                    do = partial(_compiled, worker, self.inputs, release, look)
+                    compiled = partial(_compiled, worker, self.inputs, release, look)
                     who = identity.Worker(self.model, self.body, self.place())
-                    yield self.source.attended(self._logged(who, do))
+                    yield self.source.attended(self._logged(who, compiled))
 
     def _logged(self, who: identity.Worker, do: Callable[[Task], Done]) -> Callable[[Task], Done]:
         return do if self.log is None else self.log.followed(who, do)
@@ -131,19 +136,9 @@ class Work:
                     await _at_once(body, self.workload.warm_up, min(places, len(self.tasks)))
                     self._begin()
                 with self._counted() as look:
-
-                    async def timed(task: Task, place: int) -> Done:
-                        before = CURRENT.get()
-                        CURRENT.set((workers[place], task.index))
-                        try:
-                            begin = _core.here()
-                            outcome = await body(task)
-                            return look(Done(task.index, outcome, span_between(begin, _core.here(), place)))
-                        finally:
-                            CURRENT.set(before)
-
-                    do = timed if self.log is None else self.log.followed_async(workers, timed)
-                    yield self.source.attended_async(do)
+                    timed = partial(_timed_async, body, workers, look)
+                    logged = timed if self.log is None else self.log.followed_async(workers, timed)
+                    yield self.source.attended_async(logged)
         else:
             with (self if self.log is None else replace(self, log=None)).open() as blocking:
 
@@ -191,8 +186,10 @@ async def _at_once(body: Callable[[Task], Awaitable[Outcome]], task: Task, times
 
 def done(index: int, record: _core.Record) -> Done:
     """A task as the engine recorded it."""
-    status, error, detail, value, *span, figures = record
-    return Done(index, Outcome(status, value, error, detail, figures=figures), Span(*span))
+    # Neither a star nor a keyword: this is on the path of every task of a body in C.
+    status, error, detail, value, worker, thread, process, cpu, claimed, started, finished, used, figures = record
+    outcome = Outcome(status, value, error, detail, None, figures)
+    return Done(index, outcome, Span(worker, thread, process, cpu, claimed, started, finished, used))
 
 
 def span_between(begin: _core.Moment, end: _core.Moment, worker: int = 0) -> Span:
@@ -201,15 +198,23 @@ def span_between(begin: _core.Moment, end: _core.Moment, worker: int = 0) -> Spa
     return Span(worker, thread, process, cpu, started, started, end[3], end[4] - cpu_before)
 
 
-def _timed(body: Callable[[Task], Outcome], task: Task, who: identity.Worker) -> Done:
-    before = CURRENT.get()
-    CURRENT.set((who, task.index))
-    try:
-        begin = _core.here()
-        outcome = body(task)
-        return Done(task.index, outcome, span_between(begin, _core.here()))
-    finally:
-        CURRENT.set(before)  # and no token's reset, which a coroutine that is thrown away elsewhere would be denied
+def _timed(body: Callable[[Task], Outcome], task: Task) -> Done:
+    begin = _core.here()
+    outcome = body(task)
+    return Done(task.index, outcome, span_between(begin, _core.here()))
+
+
+async def _timed_async(
+    body: Callable[[Task], Awaitable[Outcome]],
+    workers: Sequence[identity.Worker],
+    look: Callable[[Done], Done],
+    task: Task,
+    place: int,
+) -> Done:
+    CURRENT.set((workers[place], task.index))  # in the context of this place alone, which ends with it
+    begin = _core.here()
+    outcome = await body(task)
+    return look(Done(task.index, outcome, span_between(begin, _core.here(), place)))
 
 
 def _compiled(
