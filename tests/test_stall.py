@@ -214,7 +214,7 @@ def test_a_worker_that_is_stopped() -> None:
     assert stall.where.startswith(f"2 workers stand in {place(faults.stop, 'os.kill(os.getpid(), signal.SIGSTOP)')}")
 
 
-@pytest.mark.parametrize("model", ["threading", "multiprocessing[spawn]"])
+@pytest.mark.parametrize("model", ["threading", "asyncio", "multiprocessing[spawn]"])
 @pytest.mark.parametrize("fault", [faults.hold_the_gil, faults.backtrack])
 def test_a_worker_that_holds_the_gil_in_c(model: str, fault: Callable[[int], None]) -> None:
     stall = stalled(calls(fault, 0), model, workers=1, expected=1)
