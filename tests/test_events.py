@@ -226,7 +226,29 @@ def test_a_line_that_was_cut_off_counts_for_nothing(torn: str, path: Path) -> No
     ended = json.loads(end)
     assert ended["time_s"] - 0.5 == pytest.approx((ended["time_ns"] - 10**9) / 1e9)
     assert ended | line == ended | line
-    assert (ended["event"], ended["task"], ended["worker"], ended["detail"]) == ("failed", 3, 1, "'why'")
+    assert (ended["event"], ended["task"], ended["worker"]) == ("failed", 3, 1)
+    assert (ended["error"], ended["detail"]) == ("KeyError", "'why'")
+
+
+def test_a_line_that_was_cut_off_before_another_hides_no_error(path: Path) -> None:
+    arrived = [{"event": "arrived", "time_ns": 10**9, "time_s": 0.5, "task": task} for task in range(3)]
+    lines = [json.dumps(each) for each in arrived]
+    path_of(path)
+    with pytest.raises(KeyError), events.ended(path):
+        path.write_text(f"{lines[0]}\n{lines[1][:20]}{lines[2]}\n")
+        raise KeyError("why")
+    *_, end = path.read_text().splitlines()
+    assert (json.loads(end)["event"], json.loads(end)["task"]) == ("failed", 0)
+
+
+def test_ctrl_c_ends_every_task(path: Path) -> None:
+    arrived = {"event": "arrived", "time_ns": 10**9, "time_s": 0.5, "task": 3}
+    path_of(path)
+    with pytest.raises(KeyboardInterrupt), events.ended(path):
+        path.write_text(json.dumps(arrived) + "\n")
+        raise KeyboardInterrupt
+    end = json.loads(path.read_text().splitlines()[-1])
+    assert (end["event"], end["task"], end["error"], end["detail"]) == ("failed", 3, "KeyboardInterrupt", "")
 
 
 def test_a_sample_that_goes_well_is_left_as_it_is(path: Path) -> None:

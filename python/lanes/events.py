@@ -29,7 +29,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -200,16 +200,16 @@ def begin(path: Path, anew: bool = False) -> None:
 
 @contextmanager
 def ended(path: Path) -> Iterator[None]:
-    """A sample inside appends to the log; when that fails, every task that had arrived and had no end has failed."""
+    """A sample inside appends to the log; when that fails, or Ctrl-C ends it, all tasks without an end have failed."""
     before = path.stat().st_size
     try:
         yield
-    except Exception as error:
-        _end_all(path, before, " ".join(str(error).split()))
+    except BaseException as error:
+        _end_all(path, before, error)
         raise
 
 
-def _end_all(path: Path, begin: int, why: str) -> None:
+def _end_all(path: Path, begin: int, why: BaseException) -> None:
     """Of all that stands from `begin` on. What was cut off half-way, its writer killed, counts for nothing."""
     with path.open("r+b") as file:
         file.seek(begin)
@@ -217,15 +217,17 @@ def _end_all(path: Path, begin: int, why: str) -> None:
         whole = written.rpartition(b"\n")[0]
         file.truncate(begin + len(whole) + bool(whole))
     last: dict[int, dict[str, Any]] = {}
-    for event in map(json.loads, whole.splitlines()):
-        last[event["task"]] = event
+    for line in whole.splitlines():
+        with suppress(ValueError):  # cut off, and another process's behind it
+            event = json.loads(line)
+            last[event["task"]] = event
     descriptor = os.open(path, _APPENDING, 0o666)
     now_ns = time.monotonic_ns()
     for event in last.values():
         if event["event"] not in _ENDS:
             time_s = event["time_s"] + (now_ns - event["time_ns"]) / 1e9
             end = {**event, "event": "failed", "time_ns": now_ns, "time_s": time_s}
-            _append(descriptor, {**end, "error": "SampleError", "detail": why})
+            _append(descriptor, {**end, "error": type(why).__name__, "detail": words(why)})
     os.close(descriptor)
 
 
