@@ -18,6 +18,7 @@ from lanes.compare import Step
 from lanes.comparison import BASELINE, Row
 from lanes.laws import Judgement
 from lanes.run import Pass
+from lanes.stall import Stall
 from lanes.types import BODIES, Closeup, Outcome, Run, Workload
 from lanes.workloads.download import Download
 from support import BASE, make_comparison, make_counters, make_row, make_run, make_usage
@@ -577,6 +578,21 @@ def test_a_pass_that_fails_leaves_what_was_timed(kind: Pass, name: str, monkeypa
     assert row.verdict.word == "faster"
     assert result.ok
     assert f"threading/python: no {name}: the process of this sample was killed by SIGKILL" in str(result)
+
+
+def test_a_pass_that_fails_takes_no_stall_away_from_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    stood = Stall(2.0, ())
+
+    def take(
+        workload: Workload, model: str, body: str | None, workers: int, asked: str, deadline_s: float, **_: object
+    ) -> Run:
+        if asked in ("closeup", "pulse"):
+            raise sample.SampleError("why", stood if asked == "closeup" else None)
+        return make_run(model, body, workers=workers)
+
+    monkeypatch.setattr(sample, "take", take)
+    row = lanes.compare(WORK, models="threading", bodies="python", rounds=1, pulse=True)["threading"]
+    assert (row.error, row.closeup_error, row.pulse_error, row.stall) == (None, "why", "why", stood)
 
 
 @pytest.mark.parametrize("flaw", ["throttled", "failed"])

@@ -308,7 +308,7 @@ class Cell:
             after = origin.load().cpu_s if origin else 0.0
         except (sample.SampleError, OSError) as error:
             words = " ".join(str(error).split())
-            self.stall = getattr(error, "stall", None)
+            self.stall = getattr(error, "stall", None) or self.stall  # a pass before this one may have had one
             if kind == "timed":
                 self.error = words
             else:  # what was timed stands
