@@ -9,7 +9,6 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from lanes import proc, session, stacks
 
@@ -40,19 +39,17 @@ class Witness:
         self._signals: dict[str, int] = {}
         with suppress(OSError):
             self._process = os.pidfd_open(process.id)
-            self._open(proc.PROC / str(process.id))
+            self._open(process.id)
 
-    def _open(self, directory: Path) -> None:
+    def _open(self, pid: int) -> None:
         """The file of its answers, and those signals of which it has a handler: others would kill it."""
-        for name in os.listdir(directory / "fd"):
-            with suppress(FileNotFoundError):
-                match = _NAME.match(os.readlink(directory / "fd" / name))
-                if match:
-                    self._file = os.open(directory / "fd" / name, os.O_RDONLY | os.O_CLOEXEC)
-                    caught = _caught(directory)
-                    numbers = {"ask": int(match[1]), "dump": int(match[2])}
-                    self._signals = {what: number for what, number in numbers.items() if caught >> (number - 1) & 1}
-                    return
+        for each in proc.descriptors(pid):
+            if match := _NAME.match(each.target):
+                self._file = os.open(proc.PROC / f"{pid}/fd/{each.number}", os.O_RDONLY | os.O_CLOEXEC)
+                caught = _caught(pid)
+                numbers = {"ask": int(match[1]), "dump": int(match[2])}
+                self._signals = {what: number for what, number in numbers.items() if caught >> (number - 1) & 1}
+                return
 
     def ask(self) -> bool:
         """Whether it could be asked."""
@@ -113,9 +110,9 @@ def _wait(done: Callable[[Witness], bool], asked: Sequence[Witness], patience_s:
         time.sleep(_PAUSE_S)
 
 
-def _caught(directory: Path) -> int:
+def _caught(pid: int) -> int:
     """The signals that a process has handlers for, as the kernel tells it: one bit each."""
-    return int(proc.fields(proc.read(directory / "status") or "").get("SigCgt", "0"), 16)
+    return int(proc.fields(proc.read(proc.PROC / f"{pid}/status") or "").get("SigCgt", "0"), 16)
 
 
 def parse(dump: str) -> list[stacks.Answer]:
