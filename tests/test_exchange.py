@@ -436,7 +436,7 @@ def test_a_worker_process_that_is_killed_takes_its_partner_along(via: str) -> No
 # ---- nobody is there for nothing
 
 
-@pytest.mark.parametrize("model", ["threading", "multiprocessing", "asyncio", "native-pthreads", "native-fork"])
+@pytest.mark.parametrize("model", [*THREADS, "multiprocessing", "asyncio", "native-pthreads", "native-fork"])
 def test_partners_are_gone_with_their_workers(model: str) -> None:
     run("pipe", model)  # what is made once for all stays
     gc.collect()
@@ -445,7 +445,7 @@ def test_partners_are_gone_with_their_workers(model: str) -> None:
     run("pipe", model)
     gc.collect()
     assert left_since(before) == ""
-    assert [thread.name for thread in threading.enumerate()] == ["MainThread"]
+    assert [thread.name for thread in threading.enumerate()] == ["MainThread"], "and none that Python made up"
 
 
 def test_no_partner_is_started_for_a_body_that_is_only_opened() -> None:

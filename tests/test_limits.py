@@ -56,6 +56,30 @@ def test_descriptors(
         limits.check(model, workload, too_many)
 
 
+@pytest.mark.parametrize("via", ["queue", "condition", "pipe", "file", "shared-memory", "eventfd"])
+@pytest.mark.parametrize("model", ["threading", "multiprocessing", "asyncio"])
+def test_partners_need_descriptors_and_no_more_than_is_taken_to_be(model: str, via: str) -> None:
+    """What fits by a hair's breadth runs; what does not is refused beforehand."""
+    if model == "asyncio" and via in ("shared-memory", "eventfd"):
+        return
+    program = (
+        "import os, resource, sys, lanes\n"
+        "work = lanes.exchange(tasks=40, payload='64B', via=sys.argv[2])\n"
+        "lanes.run(work, sys.argv[1], workers=2)\n"
+        "room = len(os.listdir('/proc/self/fd')) + 20 * 15 + 16\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (room, room))\n"
+        "print({outcome.status for outcome in lanes.run(work, sys.argv[1], workers=20).outcomes})\n"
+        "try:\n"
+        "    lanes.run(work, sys.argv[1], workers=40)\n"
+        "except ValueError as error:\n"
+        "    print(error)\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", program, model, via], capture_output=True, text=True, check=True)
+    ran, refused = shown.stdout.splitlines()
+    assert ran == "{'ok'}"
+    assert refused.startswith(f"{model} with 40 workers needs about")
+
+
 @pytest.mark.usefixtures("scarce")
 def test_what_is_never_opened_needs_no_descriptors() -> None:
     limits.check("native-epoll", WAIT, 10_000)  # timers need none

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lanes import cgroup, models
-from lanes.types import Workload
+from lanes.types import Accompanied, Workload
 
 _SPARE = 16
 """Threads and descriptors that a run needs whatever its workers: queues, wake-ups, a manager thread."""
@@ -41,6 +41,10 @@ _NEEDS = {
     "native-fork": _Need(tasks=1, descriptors=1),
     "native-epoll": _Need(downloading=1),
 }
+
+
+_PARTNER = _Need(tasks=1, descriptors=12)
+"""What the partner of a worker costs at most, where workers have one: a thread or a process, and a way to it."""
 
 
 class Limit(NamedTuple):
@@ -78,9 +82,11 @@ def most_needed(workers: int) -> tuple[int, int]:
 def check(model: str, workload: Workload, workers: int) -> None:
     """Raise ValueError, naming the limit, when it leaves no room for that many workers."""
     need = _NEEDS.get(models.engine(models.parted(model)[0], workload.name), _Need())
+    partner = _PARTNER if isinstance(workload, Accompanied) else _Need()
     if need.tasks:
-        _fit(model, workers, workers * need.tasks + _SPARE, "threads or processes", task_limits())
-    descriptors = workers * need.descriptors
+        tasks = need.tasks + partner.tasks
+        _fit(model, workers, workers * tasks + _SPARE, "threads or processes", task_limits())
+    descriptors = workers * (need.descriptors + partner.descriptors)
     if workload.name == "download":
         # There are no more connections than tasks; one each is at the origin, too.
         descriptors += min(workers, len(workload.tasks)) * need.downloading

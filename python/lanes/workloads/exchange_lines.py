@@ -426,14 +426,21 @@ def _area(largest: int) -> _core.Area:
 def beside_a_thread(via: str, largest: int) -> Iterator[Desk]:
     """A desk with a thread for a partner, which is gone afterwards."""
     desk = Desk(between_threads(via, largest))
-    partner = threading.Thread(target=desk.answer, name=f"partner of {threading.current_thread().name}", daemon=True)
+    name, has_left = f"partner of {threading.current_thread().name}", threading.Event()
+
+    def answer() -> None:
+        desk.answer()
+        has_left.set()
+
+    partner = threading.Thread(target=answer, name=name, daemon=True)
     try:
         partner.start()
         yield desk
     finally:
         desk.hang_up()
         if partner.ident is not None:
-            partner.join()
+            # Not join(): a pool's worker closes this when its thread is no thread of Python's any more.
+            has_left.wait()
         desk.close()
 
 
