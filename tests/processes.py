@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import subprocess
@@ -49,6 +50,17 @@ def children(pid: int) -> set[int]:
         except OSError:  # it has just ended
             continue
     return found
+
+
+def settled() -> Holdings:
+    """The holdings of this process, once they stay the same: what an earlier test ended may need a moment to go."""
+    gc.collect()
+    now, since = holdings(), time.monotonic()
+    while time.monotonic() - since < 0.05:
+        time.sleep(0.001)
+        if (later := holdings()) != now:
+            now, since = later, time.monotonic()
+    return now
 
 
 def left_since(before: Holdings) -> str:

@@ -26,7 +26,7 @@ from lanes.run import senseless
 from lanes.types import Done, Outcome, Run, Span, Task
 from lanes.workloads import exchange
 from lanes.workloads.exchange import WAYS, Measured
-from processes import holdings, left_since, until
+from processes import holdings, left_since, settled, until
 from support import MARK, marked
 
 THREADS = ("threading", "futures-threads", "asyncio-threads")
@@ -315,7 +315,7 @@ def test_a_partner_that_fails_ends_the_run(model: str, via: str, monkeypatch: py
                 line.send = failing(line.send)
 
     monkeypatch.setattr(loop if model == "asyncio" else lines, "Desk", Desk)
-    before = holdings()
+    before = settled()
     with pytest.raises(RuntimeError, match="the partner has left in the middle of an exchange") as caught:
         lanes.run(lanes.exchange(tasks=5, payload="64B", via=via), model, workers=1)
     assert isinstance(caught.value.__cause__, NoRoomError)
@@ -439,9 +439,7 @@ def test_a_worker_process_that_is_killed_takes_its_partner_along(via: str) -> No
 @pytest.mark.parametrize("model", [*THREADS, "multiprocessing", "asyncio", "native-pthreads", "native-fork"])
 def test_partners_are_gone_with_their_workers(model: str) -> None:
     run("pipe", model)  # what is made once for all stays
-    gc.collect()
-    until(lambda: len(holdings().threads) == 1)
-    before = holdings()
+    before = settled()
     run("pipe", model)
     gc.collect()
     assert left_since(before) == ""
