@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import cloudpickle
 import pytest
 
 import lanes
@@ -58,3 +60,8 @@ def test_version_is_that_of_the_distribution() -> None:
 
 def python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_package_travels_by_name() -> None:
+    assert pickle.loads(pickle.dumps(lanes)) is lanes
+    assert cloudpickle.loads(cloudpickle.dumps(lanes)) is lanes

@@ -114,6 +114,10 @@ class _Package(ModuleType):
             value = _found(value, name)
         super().__setattr__(name, value)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """By name: a function of one's own that uses lanes takes it along to other processes."""
+        return import_module, (self.__name__,)
+
 
 sys.modules[__name__].__class__ = _Package
 
