@@ -16,6 +16,7 @@ from lanes.pulse import PERIOD_NS, Beat
 from lanes.run import execute
 from lanes.types import Done, Pulse, Workload
 from lanes.work import Work
+from processes import script
 from test_run import Made
 
 MS = 10**6
@@ -192,6 +193,11 @@ def test_work_shorter_than_a_period_has_no_beat() -> None:
 
 @pytest.mark.parametrize("model", [*FORKING, *(f"{model}[fork]" for model in FORKING), "asyncio-processes"])
 def test_forks_beside_it_are_clean(model: str) -> None:
+    """In an interpreter of its own: another test's threads would be warned of, too."""
+    assert script(f"import test_pulse; test_pulse.fork_beside_it({model!r})") == ""
+
+
+def fork_beside_it(model: str) -> None:
     with warnings.catch_warnings(record=True) as warned:  # as an error it would be lost: `os.fork` goes on regardless
         warnings.simplefilter("always")
         filters = list(warnings.filters)

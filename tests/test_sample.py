@@ -23,6 +23,7 @@ from lanes.run import Pass
 from lanes.types import Outcome, Task
 from lanes.value import Value
 from lanes.workloads.wait import Wait
+from processes import holdings, settled
 from support import MARK, marked
 
 
@@ -98,13 +99,13 @@ def test_a_sample_that_hangs_is_killed_at_its_deadline_and_so_are_its_workers(
 ) -> None:
     mark = uuid.uuid4().hex
     monkeypatch.setenv(MARK, mark)
-    before = os.listdir("/proc/self/fd")
+    before = settled().descriptors
     began = time.monotonic()
     with pytest.raises(sample.SampleError, match=r"^no answer within its deadline of 1 s: "):
         sample.take(trick(HANGS[how]), model, "python", 2, deadline_s=1.0)
     assert time.monotonic() - began >= 1.0
     assert marked(mark, patience_s=10) == []
-    assert os.listdir("/proc/self/fd") == before
+    assert holdings().descriptors <= before
 
 
 def test_a_native_sample_that_hangs_is_killed_and_so_are_its_workers(monkeypatch: pytest.MonkeyPatch) -> None:
