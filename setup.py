@@ -105,7 +105,7 @@ def extension(name: str, *sources: str) -> Extension:
 
 
 # What needs libcurl, in a module of its own; what it calls of the rest is in both, and keeps nothing there.
-_SHARED = ("area", "arrivals", "batch", "clock", "ledger", "loop", "task", "usage", "worker")
+_SHARED = ("area", "arrivals", "batch", "clock", "ledger", "lock", "loop", "task", "usage", "worker")
 SHARED = tuple(f"csrc/{name}.c" for name in _SHARED)
 DOWNLOAD = ("csrc/download_module.c", *glob("csrc/workloads/download*.c"), "csrc/workloads/transfer.c")
 EVERYTHING = glob("csrc/**/*.c", recursive=True)

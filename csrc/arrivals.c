@@ -1,6 +1,7 @@
 #include "arrivals.h"
 
 #include "clock.h"
+#include "lock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -29,20 +30,6 @@ static size_t size_of(size_t n)
     return sizeof(struct lanes_board) + n * sizeof(struct lanes_arrival);
 }
 
-static int make_lock(pthread_mutex_t *lock)
-{
-    pthread_mutexattr_t kind;
-    int rc = pthread_mutexattr_init(&kind);
-
-    if (rc != 0)
-        return -rc;
-    pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
-    rc = pthread_mutex_init(lock, &kind);
-    pthread_mutexattr_destroy(&kind);
-    return -rc;
-}
-
 int lanes_arrivals_open(struct lanes_arrivals *arrivals, const int64_t *due,
                         size_t n, struct lanes_terms terms)
 {
@@ -51,7 +38,7 @@ int lanes_arrivals_open(struct lanes_arrivals *arrivals, const int64_t *due,
     if (rc < 0)
         return rc;
     arrivals->board = arrivals->area.memory;
-    rc = make_lock(&arrivals->board->lock);
+    rc = lanes_lock_make(&arrivals->board->lock);
     if (rc < 0) {
         lanes_area_close(&arrivals->area);
         return rc;

@@ -32,7 +32,7 @@
 
 enum { RAW, MAKING, MADE };
 
-static int make(pthread_mutex_t *mutex)
+int lanes_lock_make(pthread_mutex_t *mutex)
 {
     pthread_mutexattr_t kind;
     int rc = pthread_mutexattr_init(&kind);
@@ -53,7 +53,7 @@ int lanes_lock_open(struct lanes_lock *lock)
     int rc;
 
     if (atomic_compare_exchange_strong(&lock->state, &raw, MAKING)) {
-        rc = make(&lock->mutex);
+        rc = lanes_lock_make(&lock->mutex);
         atomic_store(&lock->state, rc == 0 ? MADE : RAW);
         return rc;
     }

@@ -17,6 +17,11 @@ struct lanes_lock {
     _Atomic int32_t state;              /* shared: whether it is there yet */
 };
 
+/* For whoever makes it before anybody can want it: a mutex between processes that
+ * outlives them, whose dead owner is for the next to see to. Returns 0 or a
+ * negative errno. */
+int lanes_lock_make(pthread_mutex_t *mutex);
+
 /* To be called by every worker before it takes the lock; the first one makes it.
  * Returns 0 or a negative errno. */
 int lanes_lock_open(struct lanes_lock *lock);

@@ -8,15 +8,6 @@ static struct lanes_area *area_of(PyObject *self)
     return &((struct lanes_area_object *)self)->area;
 }
 
-static PyObject *checked(PyObject *self, int rc)
-{
-    if (rc < 0) {
-        lanes_error_raise("the area", rc);
-        Py_CLEAR(self);
-    }
-    return self;
-}
-
 static PyObject *area_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"size", NULL};
@@ -29,24 +20,21 @@ static PyObject *area_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return PyErr_Format(PyExc_ValueError,
                             "an area has 1 byte or more, not %zd", size);
     self = type->tp_alloc(type, 0);
-    return self == NULL
-               ? NULL
-               : checked(self, lanes_area_open(area_of(self), "lanes-area",
-                                               (size_t)size));
+    return self == NULL ? NULL
+                        : lanes_object_checked(self, "the area",
+                                               lanes_area_open(area_of(self),
+                                                               "lanes-area",
+                                                               (size_t)size));
 }
 
-static PyObject *area_attach(PyObject *op, PyObject *arg)
+static int attach(PyObject *self, int fd)
 {
-    PyTypeObject *type = (PyTypeObject *)op;
-    long fd = PyLong_AsLong(arg);
-    PyObject *self;
+    return lanes_area_attach(area_of(self), fd);
+}
 
-    if (fd == -1 && PyErr_Occurred())
-        return NULL;
-    self = type->tp_alloc(type, 0);
-    return self == NULL
-               ? NULL
-               : checked(self, lanes_area_attach(area_of(self), (int)fd));
+static PyObject *area_attach(PyObject *type, PyObject *descriptor)
+{
+    return lanes_object_attach(type, descriptor, "the area", attach);
 }
 
 static void area_dealloc(PyObject *self)

@@ -40,15 +40,6 @@ static int64_t *times_of(PyObject *sequence, Py_ssize_t *n)
     return times;
 }
 
-static PyObject *checked(PyObject *self, int rc)
-{
-    if (rc < 0) {
-        lanes_error_raise("the arrivals", rc);
-        Py_CLEAR(self);
-    }
-    return self;
-}
-
 static PyObject *arrivals_new(PyTypeObject *type, PyObject *args,
                               PyObject *kwargs)
 {
@@ -72,26 +63,23 @@ static PyObject *arrivals_new(PyTypeObject *type, PyObject *args,
         return NULL;
     self = type->tp_alloc(type, 0);
     if (self != NULL)
-        self = checked(self,
-                       lanes_arrivals_open(
-                           arrivals_of(self), times, (size_t)n,
-                           (struct lanes_terms){(size_t)bound, rejects, open}));
+        self = lanes_object_checked(
+            self, "the arrivals",
+            lanes_arrivals_open(
+                arrivals_of(self), times, (size_t)n,
+                (struct lanes_terms){(size_t)bound, rejects, open}));
     PyMem_Free(times);
     return self;
 }
 
-static PyObject *arrivals_attach(PyObject *op, PyObject *arg)
+static int attach(PyObject *self, int fd)
 {
-    PyTypeObject *type = (PyTypeObject *)op;
-    long fd = PyLong_AsLong(arg);
-    PyObject *self;
+    return lanes_arrivals_attach(arrivals_of(self), fd);
+}
 
-    if (fd == -1 && PyErr_Occurred())
-        return NULL;
-    self = type->tp_alloc(type, 0);
-    return self == NULL ? NULL
-                        : checked(self, lanes_arrivals_attach(arrivals_of(self),
-                                                              (int)fd));
+static PyObject *arrivals_attach(PyObject *type, PyObject *descriptor)
+{
+    return lanes_object_attach(type, descriptor, "the arrivals", attach);
 }
 
 static void arrivals_dealloc(PyObject *self)

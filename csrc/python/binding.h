@@ -84,6 +84,15 @@ extern PyType_Spec lanes_flight_spec;
 /* The one place where an error of the engine becomes an exception. */
 void lanes_error_raise(const char *who, int rc);
 
+/* A new object, once it is known what came of opening it: the object itself; or
+ * NULL, with the object let go and the error raised. */
+PyObject *lanes_object_checked(PyObject *self, const char *who, int rc);
+
+/* A new object of this type, attached to what lies behind a descriptor. */
+PyObject *lanes_object_attach(PyObject *type, PyObject *descriptor,
+                              const char *who,
+                              int (*attach)(PyObject *self, int fd));
+
 /* The model of this name; NULL with an exception. */
 const struct lanes_model *lanes_model_find(struct lanes_state *state,
                                            const char *name);

@@ -22,6 +22,30 @@ void lanes_error_raise(const char *who, int rc)
     Py_DECREF(args);
 }
 
+PyObject *lanes_object_checked(PyObject *self, const char *who, int rc)
+{
+    if (rc < 0) {
+        lanes_error_raise(who, rc);
+        Py_CLEAR(self);
+    }
+    return self;
+}
+
+PyObject *lanes_object_attach(PyObject *type, PyObject *descriptor,
+                              const char *who,
+                              int (*attach)(PyObject *self, int fd))
+{
+    long fd = PyLong_AsLong(descriptor);
+    PyObject *self;
+
+    if (fd == -1 && PyErr_Occurred())
+        return NULL;
+    self = ((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, 0);
+    return self == NULL
+               ? NULL
+               : lanes_object_checked(self, who, attach(self, (int)fd));
+}
+
 /* ---- Python in: a task is a tuple of a text and at most four integers ---- */
 
 static int check(const struct lanes_batch *batch,

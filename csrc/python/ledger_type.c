@@ -3,12 +3,17 @@
 
 #include <unistd.h>
 
+static struct lanes_ledger *ledger_of(PyObject *self)
+{
+    return &((struct lanes_ledger_object *)self)->ledger;
+}
+
 static PyObject *ledger_new(PyTypeObject *type, PyObject *args,
                             PyObject *kwargs)
 {
     static char *names[] = {"workers", NULL};
-    struct lanes_ledger_object *self;
-    int workers, rc;
+    PyObject *self;
+    int workers;
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "i:Ledger", names, &workers))
         return NULL;
@@ -17,50 +22,37 @@ static PyObject *ledger_new(PyTypeObject *type, PyObject *args,
                             "a ledger is for 1 worker or "
                             "more, not %d",
                             workers);
-    self = (struct lanes_ledger_object *)type->tp_alloc(type, 0);
-    if (self == NULL)
-        return NULL;
-    rc = lanes_ledger_open(&self->ledger, (size_t)workers);
-    if (rc < 0) {
-        lanes_error_raise("the ledger", rc);
-        Py_CLEAR(self);
-    }
-    return (PyObject *)self;
+    self = type->tp_alloc(type, 0);
+    return self == NULL
+               ? NULL
+               : lanes_object_checked(
+                     self, "the ledger",
+                     lanes_ledger_open(ledger_of(self), (size_t)workers));
 }
 
 static void ledger_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
 
-    lanes_ledger_close(&((struct lanes_ledger_object *)op)->ledger);
+    lanes_ledger_close(ledger_of(op));
     type->tp_free(op);
     Py_DECREF(type);
 }
 
-static PyObject *ledger_attach(PyObject *type, PyObject *arg)
+static int attach(PyObject *self, int fd)
 {
-    struct lanes_ledger_object *self;
-    long fd = PyLong_AsLong(arg);
-    int rc;
+    return lanes_ledger_attach(ledger_of(self), fd);
+}
 
-    if (fd == -1 && PyErr_Occurred())
-        return NULL;
-    self = (struct lanes_ledger_object *)((PyTypeObject *)type)
-               ->tp_alloc((PyTypeObject *)type, 0);
-    if (self == NULL)
-        return NULL;
-    rc = lanes_ledger_attach(&self->ledger, (int)fd);
-    if (rc < 0) {
-        lanes_error_raise("the ledger", rc);
-        Py_CLEAR(self);
-    }
-    return (PyObject *)self;
+static PyObject *ledger_attach(PyObject *type, PyObject *descriptor)
+{
+    return lanes_object_attach(type, descriptor, "the ledger", attach);
 }
 
 static PyObject *ledger_fileno(PyObject *op, PyObject *unused)
 {
     (void)unused;
-    return PyLong_FromLong(((struct lanes_ledger_object *)op)->ledger.area.fd);
+    return PyLong_FromLong(ledger_of(op)->area.fd);
 }
 
 static PyObject *ledger_look(PyObject *op, PyObject *const *args,
@@ -72,14 +64,14 @@ static PyObject *ledger_look(PyObject *op, PyObject *const *args,
         return PyErr_Format(PyExc_TypeError, "look() takes at most one flag");
     if (now < 0)
         return NULL;
-    lanes_ledger_look(&((struct lanes_ledger_object *)op)->ledger, now);
+    lanes_ledger_look(ledger_of(op), now);
     Py_RETURN_NONE;
 }
 
 static PyObject *ledger_begin(PyObject *op, PyObject *unused)
 {
     (void)unused;
-    lanes_ledger_begin(&((struct lanes_ledger_object *)op)->ledger);
+    lanes_ledger_begin(ledger_of(op));
     Py_RETURN_NONE;
 }
 
@@ -89,15 +81,13 @@ static PyObject *ledger_add(PyObject *op, PyObject *args)
 
     if (!PyArg_ParseTuple(args, "LL:add", &bytes, &ns))
         return NULL;
-    lanes_ledger_add(&((struct lanes_ledger_object *)op)->ledger,
-                     (struct lanes_tally){bytes, ns});
+    lanes_ledger_add(ledger_of(op), (struct lanes_tally){bytes, ns});
     Py_RETURN_NONE;
 }
 
 static PyObject *ledger_tally(PyObject *op, PyObject *unused)
 {
-    struct lanes_tally tally =
-        lanes_ledger_tally(&((struct lanes_ledger_object *)op)->ledger);
+    struct lanes_tally tally = lanes_ledger_tally(ledger_of(op));
 
     (void)unused;
     return Py_BuildValue("(LL)", (long long)tally.bytes, (long long)tally.ns);
@@ -121,7 +111,7 @@ static PyObject *entry_make(const struct lanes_entry *entry)
 
 static PyObject *ledger_entries(PyObject *op, PyObject *unused)
 {
-    struct lanes_ledger *ledger = &((struct lanes_ledger_object *)op)->ledger;
+    struct lanes_ledger *ledger = ledger_of(op);
     Py_ssize_t n_entries = (Py_ssize_t)lanes_ledger_length(ledger);
     PyObject *entries = PyList_New(n_entries);
 
