@@ -8,7 +8,7 @@ import sys
 from lanes.anatomy import anatomy
 from lanes.cli.measuring import measured, workload_of
 from lanes.cli.rows import modules
-from lanes.cli.screen import json_of, make_console, refuse
+from lanes.cli.screen import hand_out, json_of, make_console, refuse
 
 
 def run_anatomy(options: argparse.Namespace) -> int:
@@ -28,11 +28,5 @@ def run_anatomy(options: argparse.Namespace) -> int:
             print(line, file=sys.stderr)
     else:
         report.show(result, make_console(stderr=to_stdout, least_width=80))
-    if to_stdout:
-        print(json.dumped(report.document(result)), end="")
-    if path:
-        try:
-            json.write_text(json.dumped(report.document(result)), path)
-        except OSError as error:
-            refuse(error)
+    hand_out(lambda: json.dumped(report.document(result)), to_stdout, path)
     return 0 if result.ok else 1

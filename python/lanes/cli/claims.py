@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from lanes.claims import Stage, claims, listed
-from lanes.cli.screen import bar_of, file_of, json_of, make_console, refuse
+from lanes.cli.screen import bar_of, file_of, hand_out, json_of, make_console, refuse
 
 
 def run_claims(options: argparse.Namespace) -> int:
     from lanes.report import claims as report
-    from lanes.report import json
 
     if "list" in options:
         report.show_list(listed(), make_console(least_width=80))
@@ -40,13 +40,7 @@ def run_claims(options: argparse.Namespace) -> int:
         (report.json_text, path, to_stdout),
         (report.markdown, page if page != Path("-") else None, page == Path("-")),
     ):
-        if shown:
-            print(text(trials), end="")
-        if file:
-            try:
-                json.write_text(text(trials), file)
-            except OSError as error:
-                refuse(error)
+        hand_out(partial(text, trials), shown, file)
     return 0 if trials.ok else 1
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from lanes import models
 from lanes.cli.rows import input_of, modules, option_of
-from lanes.cli.screen import json_of, make_console, refuse
+from lanes.cli.screen import hand_out, json_of, make_console, refuse
 from lanes.units import whole
 
 
 def show_doctor(options: argparse.Namespace) -> int:
     from lanes import machine
     from lanes.doctor import examine
-    from lanes.report import doctor, json
+    from lanes.report import doctor
 
     try:
         to_stdout, path = json_of(options)
@@ -23,13 +23,7 @@ def show_doctor(options: argparse.Namespace) -> int:
     facts = machine.facts()
     findings = examine(facts)
     doctor.show(findings, make_console(stderr=to_stdout, least_width=80))
-    if to_stdout:
-        print(doctor.text(findings, facts), end="")
-    if path:
-        try:
-            json.write_text(doctor.text(findings, facts), path)
-        except OSError as error:
-            refuse(error)
+    hand_out(lambda: doctor.text(findings, facts), to_stdout, path)
     return 0
 
 

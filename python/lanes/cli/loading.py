@@ -6,13 +6,14 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lanes import events
 from lanes.arrivals import KINDS as KINDS  # for the help
-from lanes.cli.measuring import workload_of
+from lanes.cli.measuring import unless_refused, workload_of
 from lanes.cli.rows import modules
-from lanes.cli.screen import file_of, json_of, make_console, refuse
+from lanes.cli.screen import file_of, hand_out, json_of, make_console, refuse
 from lanes.load import FULL as FULL
 from lanes.load import LASTING as LASTING
 from lanes.load import QUEUE as QUEUE
@@ -43,13 +44,7 @@ def run_load(options: argparse.Namespace) -> int:
             print(line, file=sys.stderr)
     else:
         report.show(result, make_console(stderr=to_stdout, least_width=80))
-    if path:
-        try:
-            json.write([result], path)
-        except OSError as error:
-            refuse(error)
-    if to_stdout:
-        print(json.text([result]), end="")
+    hand_out(lambda: json.text([result]), to_stdout, path)
     return 0 if result.ok else 1
 
 
@@ -66,22 +61,8 @@ def _measure(workload: Workload, options: argparse.Namespace) -> Load:
     choices = {key: given[key] for key in _PASSED if key in given}
     if "for" in given:
         choices["duration"] = given["for"]
-    begun = False
     with _live_line(workload.name, "quiet" not in options) as show:
-
-        def progress(instant: Instant) -> None:
-            nonlocal begun
-            if not begun and "log" in options:  # of an earlier command
-                events.begin(options.log, anew=True)
-            begun = True
-            show(instant)
-
-        try:
-            return load(workload, **choices, progress=progress)
-        except (ValueError, OSError) as error:
-            if begun:  # what was asked for had all been found good
-                raise
-            refuse(error)
+        return unless_refused(partial(load, workload, **choices), show, getattr(options, "log", None))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lanes import events, workloads
 from lanes.cli.rows import modules, row_of, written
 from lanes.cli.screen import display_of, file_of, json_of, make_console, refuse
-from lanes.compare import Step, compare
+from lanes.compare import compare
 from lanes.comparison import Comparison
 from lanes.types import Workload
 from lanes.workloads import function
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result", "Comparison", "Sweep")
 T = TypeVar("T")
+S = TypeVar("S")
 
 BY_DEFAULT = ("download", "compute")
 """What `lanes compare` compares when it is not told."""
@@ -128,19 +129,26 @@ def measured(workload: Workload, options: argparse.Namespace, measure: Callable[
     """What comes of the workload with those of the options that were given; bad ones are refused."""
     passed = ("models", "bodies", "workers", "rounds", "budget", "deadline", "seed", "pulse", "log")
     choices = {key: value for key, value in vars(options).items() if key in passed}
-    begun = False
+    log: Path | None = getattr(options, "log", None) if first else None  # all workloads of a command share it
     with display_of(workload.name, "quiet" not in options) as show:
+        return unless_refused(partial(measure, workload, **choices), show, log)
 
-        def progress(step: Step) -> None:
-            nonlocal begun
-            if first and not begun and "log" in options:  # of an earlier command; all workloads of this one share it
-                events.begin(options.log, anew=True)
-            begun = True
-            show(step)
 
-        try:
-            return measure(workload, **choices, progress=progress)
-        except (ValueError, OSError) as error:
-            if begun:  # what was asked for had all been found good
-                raise
-            refuse(error)
+def unless_refused(measure: Callable[..., T], show: Callable[[S], None], log: Path | None) -> T:
+    """What comes of it. With its first step all that was asked for has been found good: until then an error is for
+    whoever asked, and the log still that of an earlier command."""
+    begun = False
+
+    def progress(step: S) -> None:
+        nonlocal begun
+        if not begun and log is not None:
+            events.begin(log, anew=True)
+        begun = True
+        show(step)
+
+    try:
+        return measure(progress=progress)
+    except (ValueError, OSError) as error:
+        if begun:
+            raise
+        refuse(error)

@@ -44,6 +44,19 @@ def json_of(options: argparse.Namespace) -> tuple[bool, Path | None]:
     return False, path
 
 
+def hand_out(text: Callable[[], str], to_stdout: bool, path: Path | None) -> None:
+    """A whole document where it was wanted, if anywhere."""
+    if to_stdout:
+        print(text(), end="")
+    if path:
+        from lanes.report.json import write_text
+
+        try:
+            write_text(text(), path)
+        except OSError as error:
+            refuse(error)
+
+
 def make_console(stderr: bool = False, least_width: int = 0) -> Console:
     from rich.console import Console
 
