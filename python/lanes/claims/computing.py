@@ -7,11 +7,11 @@ from typing import cast
 
 from lanes.claims.claim import GIL, Case, Claim, Figure, at_least, at_most, exactly, processors
 from lanes.claims.lab import (
-    ROUNDS,
     Lab,
     Look,
     Looks,
     busy,
+    compared,
     crew,
     crowded,
     faster,
@@ -22,7 +22,6 @@ from lanes.claims.lab import (
     share,
     speedup,
 )
-from lanes.compare import compare
 from lanes.comparison import Comparison
 from lanes.models import load
 from lanes.run import execute
@@ -42,16 +41,7 @@ _ALONE, _TOGETHER = 1.1, 1.3
     computes=True,
 )
 def computing(lab: Lab) -> Comparison:
-    return compare(
-        compute(tasks=16),
-        models="serial,threading,multiprocessing,asyncio",
-        bodies="python",
-        workers=crew(),
-        rounds=ROUNDS,
-        closeup=False,
-        seed=lab.seed,
-        progress=lab.progress,
-    )
+    return compared(lab, compute(tasks=16), "threading,multiprocessing,asyncio", crew())
 
 
 @measurement(
@@ -75,16 +65,7 @@ def bodies_in_c(lab: Lab) -> Looks:
 )
 def on_one_processor(lab: Lab) -> Comparison:
     with one_processor():
-        return compare(
-            compute(tasks=8, task_size=3_000),
-            models="serial,threading,multiprocessing",
-            bodies="python",
-            workers=2,
-            rounds=ROUNDS,
-            closeup=False,
-            seed=lab.seed,
-            progress=lab.progress,
-        )
+        return compared(lab, compute(tasks=8, task_size=3_000), "threading,multiprocessing", 2)
 
 
 def spread(tasks: int) -> int:
@@ -99,14 +80,7 @@ def spread(tasks: int) -> int:
     computes=True,
 )
 def inside_of_one(lab: Lab) -> Comparison:
-    return compare(
-        workload(spread, items=[20] * 8),
-        models="serial",
-        rounds=ROUNDS,
-        closeup=False,
-        seed=lab.seed,
-        progress=lab.progress,
-    )
+    return compared(lab, workload(spread, items=[20] * 8), "serial", 1)
 
 
 def _threads(lab: Lab) -> Iterator[Figure]:

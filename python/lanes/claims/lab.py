@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from lanes import laws, limits, sample, stats
 from lanes.claims.claim import Figure, Unit
-from lanes.compare import Step
+from lanes.compare import Step, compare
 from lanes.comparison import Comparison, Row
 from lanes.measure import Split, split
 from lanes.processors import usable_processors
@@ -131,6 +131,26 @@ def asked(lab: Lab, function: Callable[[Any], T], items: Iterable[object] = (Non
                 raise ExperimentError(f"{calls.name}: {outcome.error}: {outcome.detail}")
             answers[place].append(cast(T, cast(Value, outcome.value[0]).content))
     return answers
+
+
+def compared(
+    lab: Lab,
+    work: Workload | Callable[[Any], object],
+    models: str | Iterable[str],
+    workers: int,
+    bodies: str | Iterable[str] = "python",
+) -> Comparison:
+    """A comparison of these rows, with the baseline, in as many rounds as a verdict needs."""
+    return compare(
+        work,
+        models=models,
+        bodies=bodies,
+        workers=workers,
+        rounds=ROUNDS,
+        closeup=False,
+        seed=lab.seed,
+        progress=lab.progress,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lanes.claims.claim import Case, Claim, Figure, at_least, at_most, between, processors
-from lanes.claims.lab import ROUNDS, Lab, crew, measurement, of_runs, ran, speedup, void
-from lanes.compare import compare
+from lanes.claims.lab import Lab, compared, crew, measurement, of_runs, ran, speedup, void
 from lanes.comparison import Comparison, Row
 from lanes.stats import paired_ratios
 from lanes.sweep import break_even_s
@@ -26,16 +25,8 @@ _TINY_S = 20e-6
     computes=True,
 )
 def starting(lab: Lab) -> Comparison:
-    return compare(
-        wait(tasks=2, duration=0),
-        models="threading,multiprocessing[fork],multiprocessing[spawn],multiprocessing[forkserver]",
-        bodies="python",
-        workers=2,
-        rounds=ROUNDS,
-        closeup=False,
-        seed=lab.seed,
-        progress=lab.progress,
-    )
+    models = "threading,multiprocessing[fork],multiprocessing[spawn],multiprocessing[forkserver]"
+    return compared(lab, wait(tasks=2, duration=0), models, 2)
 
 
 @measurement(
@@ -51,16 +42,7 @@ def longer(lab: Lab) -> Comparison:
 
 
 def _glue(lab: Lab, tasks: int, size: int) -> Comparison:
-    return compare(
-        compute(tasks=tasks, task_size=size),
-        models=_PAYING,
-        bodies="python",
-        workers=crew(),
-        rounds=ROUNDS,
-        closeup=False,
-        seed=lab.seed,
-        progress=lab.progress,
-    )
+    return compared(lab, compute(tasks=tasks, task_size=size), _PAYING, crew())
 
 
 def _starts(lab: Lab) -> Iterator[Figure]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lanes.claims.claim import Case, Claim, Figure, Need, at_least, at_most, processors
-from lanes.claims.lab import ROUNDS, Lab, crew, measurement, speedup
+from lanes.claims.lab import Lab, compared, crew, measurement, speedup
 from lanes.claims.objects import Objects
-from lanes.compare import compare
 from lanes.comparison import Comparison
 
 _TASKS, _NUMBERS = 4, 18_000
@@ -17,15 +16,7 @@ _FASTER, _NO_FASTER = 1.2, 1.0
 
 
 def _objects(lab: Lab, size: int, shared: bool) -> Comparison:
-    return compare(
-        Objects(_TASKS, size, _NUMBERS, shared),
-        models=("serial", *_MODELS),
-        workers=crew(),
-        rounds=ROUNDS,
-        closeup=False,
-        seed=lab.seed,
-        progress=lab.progress,
-    )
+    return compared(lab, Objects(_TASKS, size, _NUMBERS, shared), _MODELS, crew())
 
 
 _WORK = "4 tasks that compute for about 60 ms in Python"

@@ -13,6 +13,7 @@ from lanes.claims.lab import (
     Lab,
     Look,
     Looks,
+    compared,
     crowded,
     looked_at,
     measurement,
@@ -23,7 +24,6 @@ from lanes.claims.lab import (
     speedup,
     void,
 )
-from lanes.compare import compare
 from lanes.comparison import Comparison
 from lanes.sweep import sweep
 from lanes.types import Run
@@ -69,44 +69,19 @@ def more_workers(lab: Lab) -> Comparison:
     "download, 8 tasks of 25 ms from the embedded origin, on 8 threads, in Python and in C that keeps the lock"
 )
 def sockets(lab: Lab) -> Comparison:
-    return compare(
-        download(tasks=8, size="1KiB", latency="25ms", warm=True),
-        models="serial,threading",
-        bodies="python,held",
-        workers=8,
-        rounds=ROUNDS,
-        closeup=False,
-        seed=lab.seed,
-        progress=lab.progress,
-    )
+    work = download(tasks=8, size="1KiB", latency="25ms", warm=True)
+    return compared(lab, work, "serial,threading", 8, "python,held")
 
 
 @measurement("8 reads of named pipes, each of which has something to read 25 ms after it was opened, on 8 threads")
 def files(lab: Lab) -> Comparison:
-    return compare(
-        Fifo(8, 0.025),
-        models="serial,threading",
-        workers=8,
-        rounds=ROUNDS,
-        closeup=False,
-        seed=lab.seed,
-        progress=lab.progress,
-    )
+    return compared(lab, Fifo(8, 0.025), "threading", 8)
 
 
 @measurement("wait, 8 timers of 25 ms on 8 threads and on a loop that are allowed one processor")
 def waits_on_one_processor(lab: Lab) -> Comparison:
     with one_processor():
-        return compare(
-            wait(tasks=_TIMERS, duration="25ms"),
-            models="serial,threading,asyncio",
-            bodies="python",
-            workers=_TIMERS,
-            rounds=ROUNDS,
-            closeup=False,
-            seed=lab.seed,
-            progress=lab.progress,
-        )
+        return compared(lab, wait(tasks=_TIMERS, duration="25ms"), "threading,asyncio", _TIMERS)
 
 
 @measurement(f"wait, {_MANY:,} timers of 400 ms at once, and one alone, on threads and on a loop: memory, untimed")
