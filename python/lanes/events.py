@@ -92,12 +92,8 @@ class EventLog:
         """What a worker does with each task, and the events of it."""
 
         def follow(task: Task) -> Done:
-            self._take(who, task)
-            try:
+            with self._taken(who, task):
                 done = do(task)
-            except BaseException as error:
-                self._fail(who, task, error)
-                raise
             self._end(identity.identify(who, task.index), done)
             return done
 
@@ -110,12 +106,8 @@ class EventLog:
 
         async def follow(task: Task, place: int) -> Done:
             who = places[place]
-            self._take(who, task)
-            try:
+            with self._taken(who, task):
                 done = await do(task, place)
-            except BaseException as error:
-                self._fail(who, task, error)
-                raise
             self._end(identity.identify(who, task.index), done)
             return done
 
@@ -139,15 +131,19 @@ class EventLog:
             else:
                 self._write(event, who, when_ns)
 
-    def _take(self, who: Worker, task: Task) -> None:
+    @contextmanager
+    def _taken(self, who: Worker, task: Task) -> Iterator[None]:
+        """A worker is at the task inside. What raises there is not the work that failed, but what was to do it; or it
+        was cancelled."""
         taken = identity.identify(who, task.index)
         self._write("claimed", taken, time.monotonic_ns())
         self._write("started", taken, time.monotonic_ns())
-
-    def _fail(self, who: Worker, task: Task, error: BaseException) -> None:
-        """It is not the work that failed, but what was to do it; or it was cancelled."""
-        taken = identity.identify(who, task.index)
-        self._write("failed", taken, time.monotonic_ns(), error=type(error).__name__, detail=words(error))
+        try:
+            yield
+        except BaseException as error:
+            taken = identity.identify(who, task.index)
+            self._write("failed", taken, time.monotonic_ns(), error=type(error).__name__, detail=words(error))
+            raise
 
     def _end(self, who: Identity, done: Done) -> None:
         outcome = done.outcome

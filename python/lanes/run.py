@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -187,12 +187,7 @@ def execute(
         if column.start_method:
             check_items(workload.name, work.tasks)
         _warm_up(work, column)
-        seen: list[Closeup] = []
-        with ExitStack() as watching:
-            if kind == "closeup" and meter.ledger is not None:
-                from lanes import closeup  # only where it is wanted
-
-                seen = watching.enter_context(closeup.of(column, meter.ledger))
+        with _closeup(kind, column, meter.ledger) as seen:
             if events is not None:
                 events.begin(work, body)
             with meter, beat.beside(column) if beat else nullcontext():
@@ -212,6 +207,14 @@ def _events(log: Path | None, workload: str) -> AbstractContextManager[EventLog 
     from lanes.events import EventLog  # only where it is wanted
 
     return EventLog.opened(log, workload)
+
+
+def _closeup(kind: Pass, column: Model, ledger: _core.Ledger | None) -> AbstractContextManager[list[Closeup]]:
+    if kind != "closeup" or ledger is None:
+        return nullcontext([])
+    from lanes import closeup  # only where it is wanted
+
+    return closeup.of(column, ledger)
 
 
 def _beat(kind: Pass) -> Beat | None:
