@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import stat
 import threading
 from collections import defaultdict
@@ -22,6 +21,7 @@ from lanes.source import Gate
 from lanes.types import Outcome, Run, Workload
 from lanes.value import Value
 from lanes.work import Work
+from support import dies_when_it_is_logged
 from test_sample import trick
 
 MS = 10**6
@@ -368,14 +368,6 @@ def test_two_runs_with_one_seed_have_the_same_samples_and_tasks_in_the_same_orde
     assert len(first) == 12
     assert order(3) == first
     assert any(order(seed) != first for seed in (4, 5))
-
-
-def dies_when_it_is_logged(path: str) -> int:
-    found = lanes.current()
-    assert found is not None
-    if found.model == "threading" and '"threading"' in Path(path).read_text():
-        os.kill(os.getpid(), signal.SIGKILL)
-    return 1
 
 
 def test_a_row_whose_logged_run_dies_keeps_what_was_timed(path: Path) -> None:

@@ -26,7 +26,7 @@ from lanes.source import Gate
 from lanes.types import Outcome, Workload
 from lanes.workloads.wait import Wait
 from processes import holdings, left_since
-from support import MACHINE
+from support import MACHINE, dies_when_it_is_logged
 
 PAIR = "threading,native-pthreads,asyncio,native-epoll"
 NAP = lanes.wait(tasks=3, duration="20ms")
@@ -321,14 +321,6 @@ def test_a_log_is_of_one_more_run_of_each_row(tmp_path: Path) -> None:
     for (model, task), events in found.items():
         arrived = next(event for event in events if event["event"] == "arrived")
         assert arrived["time_s"] - began[model] == pytest.approx(task / 200, abs=1e-6), "when it was due"
-
-
-def dies_when_it_is_logged(path: str) -> int:
-    found = lanes.current()
-    assert found is not None
-    if found.model == "threading" and '"threading"' in Path(path).read_text():
-        os.kill(os.getpid(), signal.SIGKILL)
-    return 1
 
 
 def test_a_row_whose_logged_run_dies_keeps_what_was_measured(tmp_path: Path) -> None:
