@@ -36,6 +36,7 @@ from lanes.compare import Cell, Plan, Step, cells_of
 from lanes.comparison import label, named
 from lanes.proc import Descriptor
 from lanes.run import as_workload
+from lanes.shown import Shown
 from lanes.types import By, Done, Kind, Means, Receiving, Run, Sharing, Span, Task, Workload
 
 BY_DEFAULT = ("serial", "threading", "multiprocessing", "asyncio", "native-pthreads", "native-fork")
@@ -212,7 +213,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Anatomy:
+class Anatomy(Shown):
     """Looks at several models at work, one after the other, in the order of the grid. `result["threading"]` is one."""
 
     workload: Workload

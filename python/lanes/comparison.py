@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from lanes import explain, measure, models, stats
 from lanes.laws import Judgement
 from lanes.measure import Split
+from lanes.shown import Shown
 from lanes.stats import Interval, Verdict
 from lanes.types import Closeup, InFlight, Outcome, Pulse, Run, Span, Workload
 
@@ -199,7 +200,7 @@ class Distance:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Shown):
     """The rows of one workload, in the order of the grid. `result["threading", "released"]` is one of them."""
 
     workload: Workload

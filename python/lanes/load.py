@@ -31,6 +31,7 @@ from lanes.compare import Cell, cells_of, seed_of
 from lanes.comparison import BASELINE, Difference, label, named
 from lanes.models import pick, select
 from lanes.run import as_workload
+from lanes.shown import Shown
 from lanes.source import Gate
 from lanes.types import BODIES, Outcome, Receiving, Run, Workload
 from lanes.units import parse_bound, parse_duration, parse_frequency, short
@@ -144,7 +145,7 @@ class LoadRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class Load(Shown):
     """What a load came to: its rows, in the order of the grid.
 
     offered: how many tasks arrived at each. unchecked: why outcomes could not be held against the baseline's.

@@ -26,6 +26,7 @@ from lanes.compare import Cell, Plan, Step, cells_of, measured
 from lanes.comparison import Comparison, Row, label, named
 from lanes.processors import usable_processors
 from lanes.run import as_workload
+from lanes.shown import Shown
 from lanes.types import Run, Workload
 from lanes.units import short, whole
 
@@ -81,7 +82,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class Sweep(Shown):
     """Curves over the numbers of workers in `workers`. All rows stand in the comparison, too."""
 
     comparison: Comparison

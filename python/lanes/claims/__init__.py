@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lanes.claims.claim import Case, Claim, Figure, Need, Verdict, Within, Word
+from lanes.shown import Shown
 from lanes.units import short
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Trials:
+class Trials(Shown):
     """The trials in the order of the list, by name or by number: `trials["one-processor"]`, `trials[9]`.
 
     machine: the facts on which the verdicts hang, as in a comparison; seconds: that it all took.
