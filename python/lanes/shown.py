@@ -8,7 +8,9 @@ first asked for: printing stands above measuring. A form that is text is returne
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 
 class Shown:
@@ -25,3 +27,17 @@ def given_out(text: str, path: str | os.PathLike[str] | None) -> str:
         check_writable(Path(path))
         write_text(text, Path(path))
     return text
+
+
+def needed(module: str, extra: str) -> ModuleType:
+    """The module, which comes with an extra of lanes; without it an ImportError says in one line how to get it.
+
+    Only what is not there is told so: a module that is there and fails on its own says why itself.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        if error.name not in (package, module):
+            raise
+        raise ImportError(f'this needs {package}: pip install "gil-lanes[{extra}]"', name=error.name) from None
