@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lanes.anatomy import Anatomy, Look, anatomy
     from lanes.claims import Claim, Figure, Trial, Trials, claims
     from lanes.compare import Step, compare
-    from lanes.comparison import Comparison, Difference, Distance, Row
+    from lanes.comparison import Comparison, Difference, Distance, Faster, Row
     from lanes.doctor import Finding
     from lanes.doctor import examine as doctor
     from lanes.flight import run_async
@@ -47,6 +47,7 @@ __all__ = [
     "Curve",
     "Difference",
     "Distance",
+    "Faster",
     "Figure",
     "Finding",
     "Fit",
@@ -89,7 +90,7 @@ _MODULES = {
     "anatomy": "Anatomy Look anatomy",
     "claims": "Claim Figure Trial Trials claims",
     "compare": "Step compare",
-    "comparison": "Comparison Difference Distance Row",
+    "comparison": "Comparison Difference Distance Faster Row",
     "doctor": "Finding doctor",
     "flight": "run_async",
     "load": "Instant Load LoadRow load",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lanes import explain, measure, models, stats
@@ -31,7 +31,7 @@ class Difference:
     got: Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Row:
     """One cell of the grid: a model with a body, and its runs, one a round. Only the first has its outcomes still.
 
@@ -45,6 +45,7 @@ class Row:
     pulse: how late something was that tried to beat beside another one; pulse_error: why that is not known.
     log_error: why the run whose events were written to a log came to no good end.
     judgements: of the laws that apply. measured: the verdict on the ratios, whatever the laws say of them.
+    among: all rows of its comparison; none for one that stands alone.
     """
 
     model: str
@@ -67,6 +68,13 @@ class Row:
     log_error: str | None = None
     judgements: tuple[Judgement, ...] = ()
     measured: Verdict | None = None
+    among: tuple[Row, ...] = field(default=(), compare=False)
+
+    def __repr__(self) -> str:
+        """What is known of it in one line: an assertion that fails shows it."""
+        from lanes.report import table  # printing stands above measuring, and is not loaded to measure
+
+        return f"<Row {table.said(self)}>"
 
     @property
     def name(self) -> str:
@@ -92,6 +100,21 @@ class Row:
     def verdict(self) -> Verdict | None:
         """Against the baseline; None for that itself, for a row that broke a law, and where there is none."""
         return None if self.broken or self.error is not None or self.is_baseline else self.measured
+
+    def faster_than(self, other: str | tuple[str, str | None] | Row) -> Faster:
+        """Whether it is faster than another row of its comparison, which may be given as in `Comparison[...]`.
+
+        Paired by round, by the rule of `lanes.stats.verdict`: what one cannot tell is not faster. What comes of it is
+        true or false, and shows why. Raises KeyError where there is no such row.
+        """
+        other = other if isinstance(other, Row) else named(self.among, other, "row")
+        return Faster(self, other, self.versus(other))
+
+    def versus(self, other: Row) -> Verdict | None:
+        """Whether it is faster than the other; None when either is void or ended early, or has too few rounds."""
+        if self.broken or other.broken or self.error is not None or other.error is not None:
+            return None
+        return stats.verdict(self.walls, other.walls)
 
     @property
     def outliers(self) -> int:
@@ -182,6 +205,23 @@ class Row:
         return self.typical.start_method if self.typical else None
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Faster:
+    """Whether one row is faster than another: true or false, and the verdict that says so, None where there is none."""
+
+    row: Row
+    other: Row
+    verdict: Verdict | None
+
+    def __bool__(self) -> bool:
+        return self.verdict is not None and self.verdict.word == "faster"
+
+    def __repr__(self) -> str:
+        from lanes.report import table  # printing stands above measuring, and is not loaded to measure
+
+        return f"<{bool(self)}: {table.against(self)}>"
+
+
 @dataclass(frozen=True, slots=True)
 class Distance:
     """How far Python threads are from native threads, as three factors.
@@ -201,7 +241,8 @@ class Distance:
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Shown):
-    """The rows of one workload, in the order of the grid. `result["threading", "released"]` is one of them."""
+    """The rows of one workload, in the order of the grid. `result["threading", "released"]` is one of them, and so is
+    `result["threading/released"]`. Its label says what it was made for, such as a test."""
 
     workload: Workload
     rounds: int
@@ -209,6 +250,12 @@ class Comparison(Shown):
     machine: Mapping[str, object]
     rows: tuple[Row, ...]
     budget_s: float | None = None
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        """Each row knows the others."""
+        rows = tuple(replace(row, among=()) for row in self.rows)
+        object.__setattr__(self, "rows", tuple(replace(row, among=rows) for row in rows))
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
@@ -234,9 +281,8 @@ class Comparison(Shown):
         return self[BASELINE]
 
     def versus(self, one: str | tuple[str, str | None], other: str | tuple[str, str | None]) -> Verdict | None:
-        """Whether one row is faster than another, paired by round; None when either is void or has too few rounds."""
-        first, second = self[one], self[other]
-        return None if first.broken or second.broken else stats.verdict(first.walls, second.walls)
+        """Whether one row is faster than another, paired by round; see `Row.versus`."""
+        return self[one].versus(self[other])
 
     def explanation(self, row: Row) -> str | None:
         """Where the time of a row's typical run went, in one sentence; None for a row that did not run."""
@@ -281,12 +327,18 @@ N = TypeVar("N", bound=Named)
 
 def named(things: Sequence[N], key: str | tuple[str, str | None], what: str) -> N:
     """The first of a model, or of a model and a body. A Python model alone gives its Python body."""
-    model, body = (key, None) if isinstance(key, str) else key
+    model, body = _parted(key) if isinstance(key, str) else key
     for thing in things:
         if thing.model == model and thing.body in (body, "python" if body is None else body):
             return thing
     there = ", ".join(thing.name for thing in things)
     raise KeyError(f"no {what} {label(model, body)}; there are {there}")
+
+
+def _parted(name: str) -> tuple[str, str | None]:
+    """What `label` made one of."""
+    model, _, body = name.partition("/")
+    return model, body or None
 
 
 def label(model: str, body: str | None) -> str:

@@ -3,6 +3,7 @@
 One comparison:
 
     schema    1
+    label     what it was made for, such as the name of a test; null where nobody said
     workload  name, params (the user's choices) and tasks (how many)
     machine   what the result depends on: see lanes/machine.py
     rounds    how many samples each row was to have
@@ -152,6 +153,7 @@ def document(result: Comparison | Sweep | Load) -> dict[str, object]:
     units = workload.units if isinstance(workload, Measuring) else {}
     return {
         "schema": SCHEMA,
+        "label": comparison.label,
         "workload": {"name": workload.name, "params": dict(workload.params), "tasks": len(workload.tasks)},
         "machine": dict(comparison.machine),
         "rounds": comparison.rounds,

@@ -15,7 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from lanes.comparison import Comparison, Difference, Row, label
+from lanes.comparison import Comparison, Difference, Faster, Row, label
 from lanes.explain import LEAST_S
 from lanes.laws import LAWS
 from lanes.measure import Split
@@ -450,6 +450,34 @@ def _verdict(comparison: Comparison) -> Iterator[str]:
         if row is not None and row is not best and row is not told:
             told = row
             yield f"The fastest {kind} is {row.name}: {compared(row.verdict)} than {baseline.name}."
+
+
+def said(row: Row) -> str:
+    """A row in one line: its median wall time, how it compares with the baseline, and the laws that it breaks."""
+    facts = []
+    if row.reason is not None:
+        facts.append(f"makes no sense: {row.reason}")
+    if row.error is not None:
+        facts.append(row.error)
+    if row.wall is not None:
+        facts.append(format_duration(row.wall * 1e9))
+    if row.is_baseline:
+        facts.append("baseline")
+    elif row.verdict is not None:
+        facts.append(compared(row.verdict))
+    elif row.speedup is not None:
+        facts.append(factor(row.speedup) + (f" ({_interval(row.interval)})" if row.interval else ""))
+    facts += [f"void, {law.name}: {law.why}" for law in row.broken]
+    return f"{row.name} with {count(row.workers, 'worker')}: {', '.join(facts)}"
+
+
+def against(faster: Faster) -> str:
+    """Whether a row is faster than another, in one line."""
+    row, other, verdict = faster.row, faster.other, faster.verdict
+    if verdict is not None:
+        rounds = count(min(len(row.walls), len(other.walls)), "round")
+        return f"{row.name} against {other.name}: {compared(verdict)}, {rounds}"
+    return "; ".join(said(each) for each in (row, other))
 
 
 def compared(verdict: Verdict | None) -> str:
