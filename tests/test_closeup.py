@@ -16,7 +16,7 @@ import uvloop
 
 import lanes
 from lanes import _core, closeup, models, proc, sample
-from lanes.closeup import Lags, MemoryWatch
+from lanes.closeup import MOST_POINTS, Lags, MemoryWatch
 from lanes.run import execute
 from lanes.types import Closeup
 from test_sample import trick
@@ -43,6 +43,9 @@ def test_what_processes_share_counts_once_and_each_has_its_peak() -> None:
     assert 64 * MIB <= seen.peak_pss_bytes <= 120 * MIB, "not twice"
     assert len(seen.peak_rss_bytes) >= 3, "the work, and a child for each of its two tasks"
     assert sum(peak >= 64 * MIB for peak in seen.peak_rss_bytes) >= 3
+    assert 0 <= seen.memory[0].at_s < seen.memory[-1].at_s, "from the beginning of the run"
+    # What was seen before it began, or after, is not in the series.
+    assert 64 * MIB <= max(size for _, size in seen.memory) <= seen.peak_pss_bytes
 
 
 def test_what_each_process_has_alone_adds_up() -> None:
@@ -110,6 +113,34 @@ def test_a_look_in_which_a_process_came_or_went_is_no_sum(tmp_path: Path, monkey
     assert watch.peak_pss == 100 * 1024
 
 
+def test_memory_is_kept_as_it_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    process(tmp_path, 1, 10, 20)
+    moments = iter(range(10**9, 10**12, 10**9))
+    monkeypatch.setattr(time, "monotonic_ns", lambda: next(moments))
+    watch = MemoryWatch(tmp_path)
+    for size in (1, 3, 2):  # at 1, 3 and 5 s: each look asks when it began, and when it was over
+        (tmp_path / "1/smaps_rollup").write_text(f"Pss: {size} kB\n")
+        watch.look(1)
+    assert watch.series(2 * 10**9) == ((1.0, 3072), (3.0, 2048)), "not what was there before it began"
+    assert watch.series(10**9, 3 * 10**9) == ((0.0, 1024), (2.0, 3072)), "nor what there was when it was over"
+
+
+@pytest.mark.parametrize("looks", [1, MOST_POINTS, MOST_POINTS + 1, 2 * MOST_POINTS, 7 * MOST_POINTS + 5])
+def test_of_many_looks_those_stay_that_saw_the_most(tmp_path: Path, looks: int) -> None:
+    process(tmp_path, 1, 10, 20)
+    watch = MemoryWatch(tmp_path)
+    sizes = [1000 + 7 * n % 500 for n in range(looks)]
+    for at, size in enumerate(sizes):
+        watch._keep(at, size)
+    series = watch.series(0)
+    assert MOST_POINTS / 2 < len(series) <= MOST_POINTS or len(series) == looks
+    assert [round(point.at_s * 1e9) for point in series] == sorted({round(point.at_s * 1e9) for point in series})
+    assert all(sizes[round(point.at_s * 1e9)] == point.pss_bytes for point in series), "each was seen, and then"
+    each = -(-looks // len(series))
+    largest = [max(sizes[at : at + each]) for at in range(0, looks, each)]
+    assert [point.pss_bytes for point in series] == largest, "of looks in a row, as many each"
+
+
 def test_children_of_every_thread_count(tmp_path: Path) -> None:
     process(tmp_path, 1, 10, 20, 2)
     process(tmp_path, 2, 30, 40)
@@ -155,8 +186,8 @@ def test_a_kernel_that_does_not_tell_of_children_tells_of_no_sum(tmp_path: Path)
 def test_reading_what_takes_long_is_done_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process(tmp_path, 1, 10, 20)
     watch = MemoryWatch(tmp_path)
-    clock = iter([5.0, 5.00001, 6.0, 6.25])
-    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    clock = iter([5_000_000_000, 5_000_010_000, 6_000_000_000, 6_250_000_000])
+    monkeypatch.setattr(time, "monotonic_ns", lambda: next(clock))
     watch.look(1)
     assert watch.pause_s == 0.003
     watch.look(1)

@@ -16,7 +16,7 @@ from lanes.comparison import Difference
 from lanes.laws import LAWS, Judgement
 from lanes.report import json as report
 from lanes.stats import Interval, Verdict, Word
-from lanes.types import Closeup, Outcome, Pulse, Run
+from lanes.types import Closeup, MemoryAt, Outcome, Pulse, Run
 from lanes.workloads.wait import Wait
 from support import BASE, make_comparison, make_counters, make_row, make_usage
 
@@ -36,6 +36,7 @@ ROW = make_row(
     ),
     closeup=Closeup(
         peak_pss_bytes=4096, peak_rss_bytes=(2048, 8192), pickled_bytes=77, pickle_s=0.5, loop_lag_s=0.25,
+        memory=(MemoryAt(0.125, 1024), MemoryAt(0.25, 4096)),
         max_loop_lag_s=0.125,
     ),
     pulse=Pulse("loop", 0.005, 100, 3, 0.001, 0.012, 0.03),
@@ -124,7 +125,11 @@ def test_a_row_has_the_fields_of_version_1() -> None:
             },
         ],
         "figures": {},
-        "memory": {"peak_pss_bytes": 4096, "peak_rss_bytes": [2048, 8192]},
+        "memory": {
+            "peak_pss_bytes": 4096,
+            "peak_rss_bytes": [2048, 8192],
+            "series": {"at_s": [0.125, 0.25], "pss_bytes": [1024, 4096]},
+        },
         "pickle": {"bytes": 77, "seconds": 0.5},
         "loop_lag": {"sum_s": 0.25, "max_s": 0.125},
         "pulse": {
@@ -172,7 +177,11 @@ def test_a_row_that_did_not_run_has_nulls_and_its_reason_or_error() -> None:
     assert rows[2]["wall_s"] == {"samples": [], "median": None, "ci95": None}
     assert rows[2]["speedup"] == {"samples": [], "median": None, "ci95": None, "outliers": 0}
     assert (rows[2]["spans"], rows[2]["laws"], rows[2]["workers_used"]) == ([], [], [])
-    assert rows[2]["memory"] == {"peak_pss_bytes": None, "peak_rss_bytes": []}
+    assert rows[2]["memory"] == {
+        "peak_pss_bytes": None,
+        "peak_rss_bytes": [],
+        "series": {"at_s": [], "pss_bytes": []},
+    }
     measured = (
         "verdict",
         "startup_s",

@@ -369,6 +369,9 @@ def test_progress_tells_how_it_goes() -> None:
         assert [instant.elapsed_s for instant in seen] == sorted(instant.elapsed_s for instant in seen)
         assert row.peak_pss_bytes is not None
         assert row.peak_pss_bytes > 2**20
+        assert row.memory, "looked at about three times a second"
+        assert 0 <= row.memory[0].at_s <= row.memory[-1].at_s
+        assert max(size for _, size in row.memory) == row.peak_pss_bytes
 
 
 # ---- as it is shown

@@ -14,11 +14,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanes import _core, proc
-from lanes.types import Closeup, Model
+from lanes.types import Closeup, MemoryAt, Model
 
 if TYPE_CHECKING:
     from asyncio import Handle
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 _PAUSE_S = 0.003
 _DUTY = 10
 """Reading a large process takes long, and stops it meanwhile: so many times as long it is then left alone."""
+
+MOST_POINTS = 200
+"""Of memory as a run goes. Where there are more looks, a point is that one of several that saw the most."""
 
 
 class MemoryWatch:
@@ -36,6 +40,14 @@ class MemoryWatch:
         self.peak_pss: int | None = None
         self._proc = root
         self._rss: dict[int, int] = {}
+        self._points: list[tuple[int, int]] = []
+        self._looks = 0
+        self._each = 1
+
+    def series(self, began_ns: int, ended_ns: int | None = None) -> tuple[MemoryAt, ...]:
+        """What was seen from one moment of the monotonic clock to another, in seconds since the first."""
+        points = (point for point in self._points if began_ns <= point[0] <= (ended_ns or point[0]))
+        return tuple(MemoryAt((at_ns - began_ns) / 1e9, size) for at_ns, size in points)
 
     @property
     def peak_rss(self) -> tuple[int, ...]:
@@ -43,7 +55,7 @@ class MemoryWatch:
         return tuple(size for _, size in sorted(self._rss.items()))
 
     def look(self, pid: int) -> None:
-        began = time.monotonic()
+        began_ns = time.monotonic_ns()
         total = 0
         tree = list(proc.tree(pid, self._proc))
         for each in tree:
@@ -55,7 +67,19 @@ class MemoryWatch:
         steady = tree == list(proc.tree(pid, self._proc))
         if total and steady and (self._proc / f"{pid}/task/{pid}/children").exists():
             self.peak_pss = max(total, self.peak_pss or 0)
-        self.pause_s = max(_PAUSE_S, _DUTY * (time.monotonic() - began))
+            self._keep(began_ns, total)
+        self.pause_s = max(_PAUSE_S, _DUTY * (time.monotonic_ns() - began_ns) / 1e9)
+
+    def _keep(self, at_ns: int, size: int) -> None:
+        if self._looks % self._each:
+            self._points[-1] = max(self._points[-1], (at_ns, size), key=itemgetter(1))
+        else:
+            if len(self._points) == MOST_POINTS:
+                pairs = zip(self._points[::2], self._points[1::2], strict=True)
+                self._points = [max(pair, key=itemgetter(1)) for pair in pairs]
+                self._each *= 2
+            self._points.append((at_ns, size))
+        self._looks += 1
 
 
 class Lags:

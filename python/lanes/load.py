@@ -33,7 +33,7 @@ from lanes.models import pick, select
 from lanes.run import as_workload
 from lanes.shown import Shown
 from lanes.source import Gate
-from lanes.types import BODIES, Outcome, Receiving, Run, Workload
+from lanes.types import BODIES, MemoryAt, Outcome, Receiving, Run, Workload
 from lanes.units import parse_bound, parse_duration, parse_frequency, short
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ class LoadRow:
     waiting, working, latency, slip: from due to started, from there to finished, from due to finished, and from due to
     admitted; all of those that came so far. None where none did.
     most_backlog: the most tasks in the queue; most_at_work: begun and not finished. served: tasks finished a second.
-    peak_pss_bytes: of the process and its children; None where the load was over too soon for a look.
+    peak_pss_bytes: of the process and its children; None where the load was over too soon for a look. memory: the same
+    as the load went, in seconds since it began; such looks are some 0.3 s apart.
     differences: tasks whose outcome is not the baseline's. error: why it ended early; stall: where every worker stood
     when the deadline came, None where none came; log_error: why the run whose events were logged ended early; reason:
     why the cell makes no sense, and has nothing else.
@@ -128,6 +129,7 @@ class LoadRow:
     stall: Stall | None = None
     log_error: str | None = None
     reason: str | None = None
+    memory: tuple[MemoryAt, ...] = field(default=(), repr=False)
 
     @property
     def name(self) -> str:
@@ -323,6 +325,7 @@ class _Trial:
                 outcomes = self._taken(served, gate, watch).outcomes
             except (sample.SampleError, OSError) as problem:
                 error, stall = _words(problem), getattr(problem, "stall", None)
+            began_ns = gate.arrivals.began()
         book = Book.of(gate.arrivals, terms.bound, terms.rejects)
         return LoadRow(
             cell.model,
@@ -342,6 +345,7 @@ class _Trial:
             differences=tuple(_differences(served, expected, outcomes)),
             error=error,
             stall=stall,
+            memory=watch.memory.series(began_ns) if began_ns else (),
         )
 
     def logged(self, served: Workload, row: LoadRow, log: Path) -> LoadRow:

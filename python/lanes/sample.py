@@ -128,7 +128,12 @@ def take(
         raise SampleError(": ".join(filter(None, result)))
     if memory is None:
         return result
-    seen = replace(result.closeup or Closeup(), peak_pss_bytes=memory.peak_pss, peak_rss_bytes=memory.peak_rss)
+    seen = replace(
+        result.closeup or Closeup(),
+        peak_pss_bytes=memory.peak_pss,
+        peak_rss_bytes=memory.peak_rss,
+        memory=memory.series(result.began_ns, result.ended_ns),
+    )
     return replace(result, closeup=seen)
 
 

@@ -130,12 +130,21 @@ class Counters:
     others_s: float | None
 
 
+class MemoryAt(NamedTuple):
+    """How much memory a process and its children had at one moment: seconds since the run began, and the sum of their
+    proportional set sizes in bytes."""
+
+    at_s: float
+    pss_bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Closeup:
     """What only perturbing measurements show, from a run of its own that is never timed.
 
     peak_pss_bytes: the largest sum of the proportional set sizes of the process and its children; None if not seen.
     peak_rss_bytes: the largest resident size of each of these processes, its VmHWM, in the order of their ids.
+    memory:         that sum as the run went, in the order of time; empty for a run that was over too soon for a look.
     pickled_bytes:  bytes that objects were turned into for other processes; pickle_s: seconds for that, and for
                     turning them back. Both None where nothing is pickled.
     loop_lag_s:     seconds that callbacks of a loop stood ready and did not run, summed over all; max_loop_lag_s: the
@@ -148,6 +157,7 @@ class Closeup:
     pickle_s: float | None = None
     loop_lag_s: float | None = None
     max_loop_lag_s: float | None = None
+    memory: tuple[MemoryAt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ A row:
     figures                  what the workload measured of itself, by name: unit, median, and samples, one for each
                              round in which it was known; {} where it measures nothing but time. Which there are, and
                              how they are measured, stands at the top of its file in lanes/workloads
-    memory                   peak_pss_bytes of the process and its children, peak_rss_bytes of each; a run of its own
+    memory                   peak_pss_bytes of the process and its children, peak_rss_bytes of each; series, the first
+                             as it changed: at_s since the start of the run, and as many pss_bytes; a run of its own
     pickle                   bytes and seconds, in a run of its own; null where nothing is pickled
     loop_lag                 sum_s and max_s that callbacks stood ready, in a run of its own; null without a loop
     pulse                    in a run of its own, how late something came that tried to beat every period_s beside the
@@ -108,7 +109,8 @@ A load has schema, workload, machine and seed as above, no rows of a comparison,
                              to finished), latency_s (from due to finished) and slip_s (from due to admitted, the
                              producer's), each with p50, p90, p99 and max, or null where no task came so far;
                              most_backlog (in the queue) and most_at_work (begun and not finished); served, tasks
-                             finished a second; peak_pss_bytes; series; agrees, differences, error, stall and reason
+                             finished a second; peak_pss_bytes, and memory, which has at_s since the beginning and
+                             as many pss_bytes; series; agrees, differences, error, stall and reason
     series                   of a row, in intervals of equal length: until_s; the most in it of backlog, outside (due,
                              and kept waiting by a full queue) and at_work; served a second; service_s, the median of
                              working_s of those finished in it, or null
@@ -133,7 +135,7 @@ from lanes.comparison import Comparison, Difference, Row
 from lanes.load import Load, LoadRow
 from lanes.report import stall
 from lanes.sweep import Curve, Fit, Sweep
-from lanes.types import Closeup, Measuring, Outcome, Pulse, Run, Span, Usage
+from lanes.types import Closeup, Measuring, MemoryAt, Outcome, Pulse, Run, Span, Usage
 
 SCHEMA = 1
 
@@ -210,6 +212,7 @@ def _load_row(row: LoadRow, checked: bool) -> dict[str, object]:
         "most_at_work": row.most_at_work,
         "served": row.served,
         "peak_pss_bytes": row.peak_pss_bytes,
+        "memory": _memory(row.memory),
         "series": [_point(point) for point in row.series],
         "agrees": not row.differences if checked and row.error is None and row.reason is None else None,
         "differences": [_difference(difference) for difference in row.differences],
@@ -472,10 +475,18 @@ def _usage(usage: Usage, run: Run) -> dict[str, object]:
 def _closeup(row: Row) -> dict[str, object]:
     seen = row.closeup or Closeup()
     return {
-        "memory": {"peak_pss_bytes": seen.peak_pss_bytes, "peak_rss_bytes": list(seen.peak_rss_bytes)},
+        "memory": {
+            "peak_pss_bytes": seen.peak_pss_bytes,
+            "peak_rss_bytes": list(seen.peak_rss_bytes),
+            "series": _memory(seen.memory),
+        },
         "pickle": None if seen.pickle_s is None else {"bytes": seen.pickled_bytes, "seconds": seen.pickle_s},
         "loop_lag": None if seen.loop_lag_s is None else {"sum_s": seen.loop_lag_s, "max_s": seen.max_loop_lag_s},
     }
+
+
+def _memory(series: Sequence[MemoryAt]) -> dict[str, object]:
+    return {"at_s": [point.at_s for point in series], "pss_bytes": [point.pss_bytes for point in series]}
 
 
 def _pulse(pulse: Pulse | None) -> dict[str, object] | None:
