@@ -184,7 +184,7 @@ def _table(comparison: Comparison) -> Table:
             "-" if row.wall is None else f"{row.wall * scale:,.{digits}f}",
             "-" if row.speedup is None else factor(row.speedup),
             "-" if row.interval is None or row.is_baseline else _interval(row.interval),
-            _word(row),
+            word(row),
             style=style,
             end_section=ends_family,
         )
@@ -375,7 +375,7 @@ def time_unit(walls: Sequence[float]) -> tuple[str, int, int]:
     return ("s", 1, 3) if longest >= 10.0 else ("ms", 1000, 1) if longest >= 0.1 else ("ms", 1000, 2)
 
 
-def _word(row: Row) -> Text:
+def word(row: Row) -> Text:
     """The verdict, or why there is none."""
     if row.reason is not None:
         return Text("no sense")
