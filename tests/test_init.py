@@ -44,7 +44,9 @@ def test_all_namesakes_are_known() -> None:
 
 
 def test_import_is_light() -> None:
-    heavy = "rich requests aiohttp asyncio multiprocessing statistics ssl concurrent.futures scipy numpy sysconfig"
+    heavy = (
+        "IPython rich requests aiohttp asyncio multiprocessing statistics ssl concurrent.futures scipy numpy sysconfig"
+    )
     assert python(f"import sys, lanes; print(sys.modules.keys() & set({heavy!r}.split()))") == "set()"
 
 

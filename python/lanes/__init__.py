@@ -94,6 +94,7 @@ _MODULES = {
     "doctor": "Finding doctor",
     "flight": "run_async",
     "load": "Instant Load LoadRow load",
+    "magics": "load_ipython_extension",
     "sweep": "Curve Fit Sweep sweep",
     "workloads.compute": "compute",
     "workloads.counter": "counter",

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from lanes import events, workloads
 from lanes.cli.rows import modules, row_of, written
@@ -134,7 +134,12 @@ def measured(workload: Workload, options: argparse.Namespace, measure: Callable[
         return unless_refused(partial(measure, workload, **choices), show, log)
 
 
-def unless_refused(measure: Callable[..., T], show: Callable[[S], None], log: Path | None) -> T:
+def unless_refused(
+    measure: Callable[..., T],
+    show: Callable[[S], None],
+    log: Path | None,
+    refuse: Callable[[ValueError | OSError], NoReturn] = refuse,
+) -> T:
     """What comes of it. With its first step all that was asked for has been found good: until then an error is for
     whoever asked, and the log still that of an earlier command."""
     begun = False
