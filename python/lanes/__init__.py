@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lanes.workloads.wait import wait
 
     __version__: str
+    """Of the distribution gil-lanes: "0.1.0"; "0+unknown" in a source tree that nobody installed."""
 
 __all__ = [
     "Anatomy",

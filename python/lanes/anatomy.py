@@ -68,9 +68,12 @@ _GUARD = 1 << 16
 class Thread:
     """A thread of a process: what it is called in the kernel, what it did at the moment, and what it has used so far.
 
+    thread_id: the kernel's; name: the kernel's as well, of 15 bytes at most.
     state:    a word of proc.STATES; wchan: the function of the kernel that it slept in, None where that is not told.
     cpu:      the processor that it was on last.
+    cpu_user_s, cpu_system_s: seconds that it has computed.
     run_queue_s: seconds that it was ready and had no processor; None where that is not told.
+    voluntary, involuntary: its context switches.
     stack_bytes: of its stack what is in memory; None where its stack was not found.
     tasks:    those that it was at, by index; a loop may be at many.
     """
@@ -91,7 +94,11 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """All mappings of a process that are for the same, in bytes: addresses, and what of them is in memory.
+    """All mappings of a process that are for the same.
+
+    mappings: how many. size: bytes of addresses. resident: bytes of them that are in memory. pss: the same, with what
+    several share divided among them. swap: bytes that are on a disk instead.
+    shared_clean, shared_dirty, private_clean, private_dirty: bytes; together what is resident.
 
     A page is shared when others map it as well, be it a file or what a fork left; else it is private, and dirty when
     somebody wrote to it. Of a page that n processes share, 1/n counts for the PSS, rounded down for each mapping.
@@ -109,10 +116,12 @@ class Area:
 
     @property
     def shared(self) -> int:
+        """Bytes that others map as well."""
         return self.shared_clean + self.shared_dirty
 
     @property
     def private(self) -> int:
+        """Bytes that nobody else maps."""
         return self.private_clean + self.private_dirty
 
 
@@ -131,10 +140,13 @@ class SinceFork:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process: its threads, the main one first; its memory by area; its descriptors; what the kernel keeps for it.
+    """A process: its threads, its memory, its descriptors, and what the kernel keeps for it.
 
-    pss_bytes and the sums over the areas are the kernel's own totals. forked: whether it is a copy of its parent, and
-    has not loaded a program of its own; since_fork is None for others, and where the kernel does not tell.
+    process_id, parent_id, name: as the kernel has them. threads: the main one first. areas: memory by what it is for,
+    the names in `AREAS`. descriptors: those that are open, by number.
+    resident_bytes, pss_bytes: the kernel's own totals, as are the sums over the areas.
+    forked: whether it is a copy of its parent, and has not loaded a program of its own; since_fork: what became of its
+    memory then; None for others, and where the kernel does not tell.
     command: how its program was called; empty for the process of the sample itself, which is lanes' own business.
     page_tables_bytes: of the tables that translate its addresses; descriptor_slots: room for descriptors.
     """
@@ -155,6 +167,7 @@ class Process:
 
     @property
     def mappings(self) -> int:
+        """How many there are, in all areas."""
         return sum(area.mappings for area in self.areas.values())
 
 
@@ -175,10 +188,12 @@ class Kernel:
 class Look:
     """What was there while one model worked, with one body: the process of the sample and all below it.
 
+    model, body, workers: as in a `Row`.
     tasks:     how many there were, those that were repeated to make the work last included, `repeats` times each.
-    at_s:      when the threads were looked at, since the first task was taken; work_s: how long the work took.
+    at_s:      when the threads were looked at, seconds since the first task was taken; work_s: how long the work took.
     took_s:    how long the look took.
     in_flight: tasks begun and not finished at that moment.
+    processes: that of the sample first, each before its children. kernel: what the kernel keeps for them.
     reason: why the cell makes no sense; error: why there is nothing to be seen. Both are None where all is well.
     """
 
@@ -198,11 +213,12 @@ class Look:
 
     @property
     def name(self) -> str:
+        """Of the cell: "threading/python"."""
         return label(self.model, self.body)
 
     @property
     def pss_bytes(self) -> int:
-        """What all of it takes, with what they share counted once."""
+        """Bytes that all of it takes, with what they share counted once."""
         return sum(process.pss_bytes for process in self.processes)
 
     def children(self, parent: int | None = None) -> tuple[Process, ...]:
@@ -214,7 +230,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Anatomy(Shown):
-    """Looks at several models at work, one after the other, in the order of the grid. `result["threading"]` is one."""
+    """Looks at several models at work, one after the other. `result["threading"]` is one.
+
+    workload: what they worked at. seed: of what `random` drew. looks: in the order of the grid.
+    machine: the facts that the result depends on: see `lanes.machine.facts`.
+    """
 
     workload: Workload
     seed: int
@@ -262,6 +282,10 @@ def anatomy(
     seed:     of what `random` draws in the samples; the one that was used stands in the result.
 
     Where the work of a model is over too soon, its tasks are done several times over (see `Look.repeats`).
+
+    >>> result = lanes.anatomy(lanes.wait(tasks=2, duration="300ms"), models="threading", workers=2)
+    >>> result["threading"].in_flight
+    2
 
     Raises ValueError for what does not exist or is more than the limits of this machine allow.
     """

@@ -23,7 +23,8 @@ POINTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How long things took, in seconds: what half, nine tenths and 99 of 100 did not exceed; and the longest."""
+    """How long things took, in seconds: what half (p50), nine tenths (p90) and 99 of 100 (p99) did not exceed; and the
+    longest (max)."""
 
     p50: float
     p90: float

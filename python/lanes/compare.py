@@ -92,6 +92,13 @@ def compare(
     seed:     of all that is left to chance: the order of the samples; what `random` draws in them, which all begin
               alike; and the order of sets there, unless PYTHONHASHSEED is set. The result has the one that was used.
 
+    >>> workload = lanes.wait(tasks=4, duration="20ms")
+    >>> result = lanes.compare(workload, models="threading,native-epoll", bodies="python", rounds=1)
+    >>> [row.name for row in result]
+    ['serial/python', 'threading/python', 'native-epoll']
+    >>> result["native-epoll"].speedup > 2
+    True
+
     Raises ValueError for what does not exist or is more than the limits of this machine allow; OSError for a log that
     nobody can write.
     """

@@ -22,7 +22,11 @@ BASELINE = ("serial", "python")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One task whose outcome is not the baseline's, in the first round in which it was not."""
+    """One task whose outcome is not the baseline's, in the first round in which it was not.
+
+    round: from 0; task: its index in the workload; text: the task in words.
+    expected, got: the baseline's outcome, and the row's.
+    """
 
     round: int
     task: int
@@ -35,8 +39,12 @@ class Difference:
 class Row:
     """One cell of the grid: a model with a body, and its runs, one a round. Only the first has its outcomes still.
 
-    model: as it was typed, what stands in brackets included.
+    model: as it was typed, what stands in brackets included. family: "python" or "native".
+    body: "python", "held" or "released"; None for native models.
+    workers: threads, processes or tasks in flight.
+    runs: what came of each round.
     reason: why the cell makes no sense; error: why its runs ended early. Both are None where all is well.
+    differences: tasks whose outcome is not the baseline's, each once.
     stall: where every worker stood when the deadline came; None where none came.
     ratios: the baseline's wall time over this row's, round by round.
     origin_busy: the share of a run's wall time for which the embedded origin computed, at its worst; None without one.
@@ -78,10 +86,12 @@ class Row:
 
     @property
     def name(self) -> str:
+        """Of the cell: "threading/released", "native-epoll"."""
         return label(self.model, self.body)
 
     @property
     def is_baseline(self) -> bool:
+        """Whether it is `serial` with the Python body, which all others are held against."""
         return (self.model, self.body) == BASELINE
 
     @property
@@ -207,7 +217,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Faster:
-    """Whether one row is faster than another: true or false, and the verdict that says so, None where there is none."""
+    """Whether one row is faster than another: true or false.
+
+    row, other: the two. verdict: what says so, by the rule of `lanes.stats.verdict`; None where there is none.
+    """
 
     row: Row
     other: Row
@@ -227,7 +240,7 @@ class Distance:
     """How far Python threads are from native threads, as three factors.
 
     interpreter: serial/python over native-serial. gil: threading/held over threading/released. dispatch:
-    threading/released over native-pthreads. Each is a median of ratios paired by round.
+    threading/released over native-pthreads. Each is a median of ratios paired by round, 2.0 for twice as long.
     """
 
     interpreter: float
@@ -236,13 +249,23 @@ class Distance:
 
     @property
     def total(self) -> float:
+        """The product of the three: the whole distance."""
         return self.interpreter * self.gil * self.dispatch
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Shown):
     """The rows of one workload, in the order of the grid. `result["threading", "released"]` is one of them, and so is
-    `result["threading/released"]`. Its label says what it was made for, such as a test."""
+    `result["threading/released"]`.
+
+    workload: what was run.
+    rounds: how many samples each row was to have.
+    seed: of all that was left to chance; the same seed gives the same samples in the same order.
+    machine: the facts that the result depends on: see `lanes.machine.facts`.
+    rows: one for each cell of the grid, those that make no sense included.
+    budget_s: seconds that all rounds were to take; None where their number was given.
+    label: what it was made for, such as the name of a test; None where nobody said.
+    """
 
     workload: Workload
     rounds: int
@@ -266,7 +289,7 @@ class Comparison(Shown):
     def __getitem__(self, key: str | tuple[str, str | None]) -> Row:
         """The row of a model, or of a model and a body. A Python model alone gives its Python body.
 
-        In a sweep it is that with the fewest workers.
+        In a sweep it is that with the fewest workers. Raises KeyError where there is none, which says what there is.
         """
         return named(self.rows, key, "row")
 
@@ -278,6 +301,7 @@ class Comparison(Shown):
 
     @property
     def baseline(self) -> Row:
+        """`serial` with the Python body, which is always there."""
         return self[BASELINE]
 
     def versus(self, one: str | tuple[str, str | None], other: str | tuple[str, str | None]) -> Verdict | None:

@@ -51,7 +51,11 @@ Facts: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. value is None where it is unknown, advice where there is nothing to advise."""
+    """One thing looked at.
+
+    group, name: what it is: "interpreter", "build". value: what was found, in words; None where it is unknown.
+    advice: what is disturbed and what to do, in one sentence; None where there is nothing to advise.
+    """
 
     group: str
     name: str
@@ -70,6 +74,9 @@ def examine(facts: Facts | None = None) -> tuple[Finding, ...]:
     """Look at this interpreter and this machine, which takes about half a second, and say what to make of them.
 
     facts: what `lanes.machine.facts()` gave, where it is at hand.
+
+    >>> [finding.name for finding in lanes.doctor()][:3]
+    ['lanes', 'Python', 'build']
     """
     return judge(machine.facts() if facts is None else facts, watch(WATCH_S))
 

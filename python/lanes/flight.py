@@ -35,6 +35,11 @@ async def run_async(workload: Workload, model: str, workers: int | None = None) 
     workers are gone within 100 ms, and before this is left. The run's cpu_s counts all of the process, and so what else
     the loop did; counters there are none.
 
+    >>> import asyncio
+    >>> run = asyncio.run(lanes.run_async(lanes.wait(tasks=100, duration="10ms"), "native-epoll", workers=100))
+    >>> run.in_flight.max
+    100
+
     An embedded origin, which takes a moment to start, is started by a helper thread. To have none, or to keep the
     origin for several runs, serve the workload yourself, with `with workload.serve() as served:`, and give that.
 

@@ -69,6 +69,10 @@ def current() -> Identity | None:
 
     It follows `asyncio.create_task` and `asyncio.to_thread`, as every context variable does; a thread that the task
     starts by itself has none.
+
+    >>> run = lanes.run(lambda item: lanes.current().task, "threading", items=["a", "b"], workers=1)
+    >>> [outcome.value[0].content for outcome in run.outcomes]
+    [0, 1]
     """
     found = CURRENT.get()
     return None if found is None else identify(*found)
@@ -99,6 +103,8 @@ def _asyncio_task() -> str | None:
 class IdentityFilter:
     """A filter of `logging` that adds the identity of the task to every record, and lets all records through.
 
+    >>> import logging
+    >>> handler = logging.StreamHandler()
     >>> handler.addFilter(lanes.IdentityFilter())
     >>> handler.setFormatter(logging.Formatter("%(lanes_model)s task %(lanes_task)s: %(message)s"))
 
@@ -108,6 +114,7 @@ class IdentityFilter:
     """
 
     def filter(self, record: LogRecord) -> bool:
+        """What `logging` calls with each record. Always true."""
         found = current()
         for field in ("model", "body", "worker", "task", "attempt", "asyncio_task"):
             setattr(record, f"lanes_{field}", getattr(found, field, None))

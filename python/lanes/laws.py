@@ -35,7 +35,7 @@ _LEAST_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Whether a row keeps a law, and the figures that say so."""
+    """Whether a row keeps a law: its name, whether it held, and why, the figures that say so."""
 
     name: str
     held: bool

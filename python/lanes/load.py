@@ -71,14 +71,19 @@ class Terms:
 
     @property
     def rejects(self) -> bool:
+        """Whether what comes to a full queue is sent away."""
         return self.full == "reject"
 
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """A load as it goes: the model that is at it, the how manieth of how many, and for how long; how many tasks have
-    been started and not finished; how many wait; and since the look before, how many were finished a second and how
-    long these took since they were due, on average (None where none was)."""
+    """A load as it goes.
+
+    name: the cell that is at it. place: the how manieth of so many `places`, from 0. elapsed_s: for how long.
+    in_flight: tasks that have been started and not finished. backlog: how many wait.
+    rate: since the look before, how many were finished a second. latency_s: how many seconds these took since they
+    were due, on average; None where none was.
+    """
 
     name: str
     place: int
@@ -94,6 +99,7 @@ class Instant:
 class LoadRow:
     """What became of the arrivals on one model with one body.
 
+    model, family, body, workers: as in a `Row`.
     arrived: how many there were. They add up: completed, failed (the work failed, as work may, or its worker was
     killed), rejected, and left: not begun when all was over, or, on a model that ended with an error, not finished.
     waiting, working, latency, slip: from due to started, from there to finished, from due to finished, and from due to
@@ -101,6 +107,7 @@ class LoadRow:
     most_backlog: the most tasks in the queue; most_at_work: begun and not finished. served: tasks finished a second.
     peak_pss_bytes: of the process and its children; None where the load was over too soon for a look. memory: the same
     as the load went, in seconds since it began; such looks are some 0.3 s apart.
+    series: how it went, in intervals of equal length.
     differences: tasks whose outcome is not the baseline's. error: why it ended early; stall: where every worker stood
     when the deadline came, None where none came; log_error: why the run whose events were logged ended early; reason:
     why the cell makes no sense, and has nothing else.
@@ -133,10 +140,12 @@ class LoadRow:
 
     @property
     def name(self) -> str:
+        """Of the cell: "threading/python"."""
         return label(self.model, self.body)
 
     @property
     def ok(self) -> bool:
+        """Whether it came to its end and gave what the baseline gives."""
         return self.error is None and not self.differences
 
     def kept_up(self, terms: Terms) -> bool:
@@ -148,9 +157,12 @@ class LoadRow:
 
 @dataclass(frozen=True, slots=True)
 class Load(Shown):
-    """What a load came to: its rows, in the order of the grid.
+    """What a load came to. `result["threading"]` is one of its rows.
 
-    offered: how many tasks arrived at each. unchecked: why outcomes could not be held against the baseline's.
+    workload: what arrived. terms: how, the same for every model. offered: how many tasks arrived at each.
+    seed: of the order of the models, of Poisson arrivals, and of what `random` drew.
+    machine: the facts that the result depends on: see `lanes.machine.facts`.
+    rows: in the order of the grid. unchecked: why outcomes could not be held against the baseline's, or None.
     """
 
     workload: Workload
@@ -170,7 +182,10 @@ class Load(Shown):
         return iter(self.rows)
 
     def __getitem__(self, key: str | tuple[str, str | None]) -> LoadRow:
-        """The row of a model, or of a model and a body. A Python model alone gives its Python body."""
+        """The row of a model, or of a model and a body. A Python model alone gives its Python body.
+
+        Raises KeyError where there is none, which says what there is.
+        """
         return named(self.rows, key, "row")
 
     def __str__(self) -> str:
@@ -212,6 +227,10 @@ def load(
     progress: called with an Instant when a model begins, and then about ten times a second.
     seed:     of the order of the models, of Poisson arrivals, and of what `random` draws in the samples; the one that
               was used stands in the result.
+
+    >>> result = lanes.load(lanes.wait(duration="1ms"), rate="200/s", duration="50ms", models="threading")
+    >>> result["threading"].arrived
+    10
 
     Raises ValueError for what does not exist or parse, and for more arrivals or workers than there is room for; OSError
     for a log that nobody can write.

@@ -48,10 +48,14 @@ _SPARE = 16
 class Split:
     """Where the time of a run's workers went, in seconds. The parts add up to total_s, or `adds_up` says they do not.
 
-    total_s is `workers` (threads, processes; a loop is one) times the work, from the first claim to the
-    last finish. blocked_s is what the other parts leave of it: waits of the work itself, for tasks, for locks; it also
-    holds the time before a worker had started and after there were no tasks left. gil_wait_s is None where a GIL was
-    there and waits for it could not be measured: they are in blocked_s, then.
+    workers: threads or processes; a loop is one.
+    total_s: these times the work, from the first claim to the last finish.
+    cpu_user_s, cpu_system_s: on a processor; their sum is exact, the kernel's ticks divide it.
+    run_queue_s: ready to run, and no processor was free.
+    gil_wait_s: waiting for the GIL; None where a GIL was there and waits for it could not be measured: they are in
+    blocked_s, then.
+    blocked_s: what the other parts leave: waits of the work itself, for tasks, for locks; it also holds the time before
+    a worker had started and after there were no tasks left.
     """
 
     workers: int
@@ -64,18 +68,21 @@ class Split:
 
     @property
     def cpu_s(self) -> float:
+        """Seconds on a processor."""
         return self.cpu_user_s + self.cpu_system_s
 
     @property
     def sum_s(self) -> float:
+        """Of the parts, in seconds."""
         return self.cpu_s + self.run_queue_s + (self.gil_wait_s or 0.0) + self.blocked_s
 
     @property
     def adds_up(self) -> bool:
+        """Whether the parts are total_s, within 5 % and 1 ms a worker."""
         return abs(self.sum_s - self.total_s) <= TOLERANCE * self.total_s + _TRIFLE_S * self.workers
 
     def share(self, part_s: float) -> float:
-        """A part as a share of the workers' time."""
+        """A part, in seconds, as a share of the workers' time, from 0 to 1."""
         return part_s / self.total_s if self.total_s else 0.0
 
 

@@ -141,7 +141,7 @@ def private_writable(smaps: str) -> list[tuple[int, int]]:
 
 
 class Descriptor(NamedTuple):
-    """An open descriptor: its number, its kind in a word, and what the kernel says it leads to."""
+    """An open descriptor: its number, its kind in a word ("pipe", "socket"), and the target that the kernel names."""
 
     number: int
     kind: str

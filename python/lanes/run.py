@@ -56,11 +56,16 @@ def run(
     *,
     items: Iterable[object] | None = None,
 ) -> Run:
-    """Run all tasks of `workload` once on `model` and return what came of it.
+    """Run all tasks of `workload` once on `model`, in this process where that can be, and return what came of it.
 
+    model:   one name, which may have a variant: "threading", "multiprocessing[spawn]".
     items:   what your own function is called with, where the workload is one.
     body:    "python" (the default), "held" or "released" for a Python model; native models have one of their own.
     workers: threads, processes or tasks in flight; the workload's own default when left out.
+
+    >>> run = lanes.run(lanes.compute("primes", tasks=4, task_size=100), "native-pthreads", workers=2)
+    >>> [outcome.value for outcome in run.outcomes]
+    [(6,), (10,), (8,), (8,)]
 
     Raises ValueError for what does not exist, makes no sense or is more than the limits of this machine allow.
     """

@@ -42,7 +42,7 @@ _TOLD = 3
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One call on a stack: the function, its file, the line it is at, and what that says, "" where it is not there."""
+    """One call on a stack: the function, its file, the line it is at, and the code there, "" if it is not known."""
 
     function: str
     file: str
@@ -51,6 +51,7 @@ class Frame:
 
     @property
     def owner(self) -> Owner:
+        """Whose code it is in: "lanes", "library" (an installed package as well) or "yours"."""
         if self.file.startswith(_OURS):
             return "lanes"
         if self.function.startswith("__create_fn__"):  # a dataclass's, whoever has the dataclass
@@ -133,7 +134,11 @@ class Stand:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process of the sample: its threads, the asyncio tasks of its loops, and the native tasks it was doing.
+    """A process of the sample.
+
+    process_id, parent_id, name, state: as the kernel has them.
+    source: who said where its threads stood: the "process" itself, its "faulthandler", or nobody but the "kernel".
+    threads: all of them; coroutines: the asyncio tasks of its loops; native: the native tasks that it was doing.
 
     Where faulthandler was the source, threads with stacks have no ids, the main thread excepted, and the kernel's
     threads stand beside them.
@@ -193,7 +198,10 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Where every process of a sample stood when its deadline, in seconds, came."""
+    """Where every process of a sample stood when its deadline came.
+
+    deadline_s: after so many seconds. processes: all of the sample.
+    """
 
     deadline_s: float
     processes: tuple[Process, ...]

@@ -35,7 +35,7 @@ Word: TypeAlias = Literal["faster", "slower", "cannot tell"]
 
 
 class Interval(NamedTuple):
-    """The 95 % confidence interval of a median."""
+    """The 95 % confidence interval of a median, from low to high, in its unit."""
 
     low: float
     high: float
@@ -43,7 +43,11 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Which of two is faster, how many times, and how sure that is: `factor` within `interval`."""
+    """Which of two is faster, how many times, and how sure that is.
+
+    word: "faster", "slower" or "cannot tell". factor: the time of the other over that of the one; interval: that of
+    the factor.
+    """
 
     word: Word
     factor: float
@@ -68,7 +72,10 @@ def paired_ratios(over: Sequence[float], under: Sequence[float]) -> tuple[float,
 
 
 def interval(values: Sequence[float]) -> Interval | None:
-    """The bootstrap interval of the median; None for fewer than two values. The same values give the same interval."""
+    """The percentile bootstrap interval of the median (Efron and Tibshirani, 1993); None for fewer than two values.
+
+    The same values give the same interval.
+    """
     if len(values) < 2:
         return None
     if min(values) == max(values):
@@ -90,8 +97,9 @@ def interval(values: Sequence[float]) -> Interval | None:
 def verdict(walls: Sequence[float], others: Sequence[float]) -> Verdict | None:
     """Whether the first of two, paired by round, was faster; None without two rounds.
 
-    It was when all of this holds: six rounds or more; the signed-rank test of the logarithms of the ratios gives a p
-    of 0.05 or less; the interval of the median ratio is on one side of 1; and that median is 2 % or more away from it.
+    It was when all of this holds: six rounds or more; the signed-rank test (Wilcoxon, 1945) of the logarithms of the
+    ratios gives a p of 0.05 or less; the interval of the median ratio is on one side of 1; and that median is 2 % or
+    more away from it.
     """
     ratios = paired_ratios(others, walls)
     sure, factor = interval(ratios), median(ratios)
@@ -109,8 +117,9 @@ def verdict(walls: Sequence[float], others: Sequence[float]) -> Verdict | None:
 def unpaired(walls: Sequence[float], others: Sequence[float]) -> Verdict:
     """Whether the first is faster, of samples that no common round ties together: those of two files.
 
-    The rule is that of `verdict`, with the Mann-Whitney test and the interval of the ratio of the medians; without
-    samples there is nothing to ask. With too few for any test the interval is from nothing to infinity.
+    The rule is that of `verdict`, with the test of Mann and Whitney (1947) and the interval of the ratio of the
+    medians; without samples there is nothing to ask. With too few for any test the interval is from nothing to
+    infinity.
     """
     import numpy as np
     from scipy import stats
@@ -165,7 +174,8 @@ def is_narrow(ratios: Sequence[float]) -> bool:
 
 
 def outliers(values: Sequence[float]) -> int:
-    """How many values lie beyond one and a half times the distance of the quartiles from them. None is left out."""
+    """How many values lie beyond Tukey's fences (1977), one and a half times the distance of the quartiles from these;
+    0 for fewer than four values. None is left out."""
     if len(values) < 4:
         return 0
     import statistics

@@ -40,7 +40,13 @@ _OVERLAP = 1.05
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A law of scaling, fitted: its parameters, and R squared of the logarithms. Amdahl's has a coherence of 0."""
+    """A law of scaling, fitted: Amdahl's (1967), or the Universal Scalability Law (Gunther, 1993).
+
+    single: the speed-up of one worker, over serial.
+    contention: the share of the work that one worker does at a time, from 0 to 1.
+    coherence: what each worker costs every other, as a share of the work; 0 with Amdahl.
+    r_squared: how much of the variation of the logarithms the law explains, 1 for all.
+    """
 
     single: float
     contention: float
@@ -48,7 +54,7 @@ class Fit:
     r_squared: float
 
     def speedup(self, workers: float) -> float:
-        """What the law expects of so many workers."""
+        """What the law expects of so many workers: how many times faster than serial."""
         return self.single * math.exp(_log_scaling(workers, self.contention, self.coherence))
 
     @property
@@ -61,6 +67,7 @@ class Fit:
 class Curve:
     """How one model scales: its rows by number of workers, and what is made of them.
 
+    model, family, body: as in a `Row`. rows: one for each number of workers, the fewest first.
     amdahl, usl: the laws fitted; None with too few counts: three are needed, and four.
     best:        the least number of workers that comes within 5 % of the fastest; None without a row that ran.
     pays_off_s:  the length of a task of serial, in seconds, above which the model with its best number of workers is
@@ -78,19 +85,28 @@ class Curve:
 
     @property
     def name(self) -> str:
+        """Of the cell: "threading/python"."""
         return label(self.model, self.body)
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep(Shown):
-    """Curves over the numbers of workers in `workers`. All rows stand in the comparison, too."""
+    """A comparison over several numbers of workers. `result["threading"]` is one of its curves.
+
+    comparison: all rows, those of one cell with different numbers of workers included.
+    workers: the numbers, the smallest first.
+    curves: one for each cell, in the order of the grid.
+    """
 
     comparison: Comparison
     workers: tuple[int, ...]
     curves: tuple[Curve, ...]
 
     def __getitem__(self, key: str | tuple[str, str | None]) -> Curve:
-        """The curve of a model, or of a model and a body. A Python model alone gives its Python body."""
+        """The curve of a model, or of a model and a body. A Python model alone gives its Python body.
+
+        Raises KeyError where there is none, which says what there is.
+        """
         return named(self.curves, key, "curve")
 
     def __str__(self) -> str:
@@ -117,7 +133,13 @@ def sweep(
 
     workers: numbers, in a list or parted by commas; powers of two up to four times the processors when left out.
 
-    The rest is as for `compare`, but that of the bodies only Python's is taken when nothing is said.
+    The rest is as for `lanes.compare`, but that of the bodies only Python's is taken when nothing is said.
+
+    >>> result = lanes.sweep(lanes.wait(tasks=4, duration="2ms"), workers=[1, 2], models="threading", rounds=1)
+    >>> [row.workers for row in result["threading"].rows]
+    [1, 2]
+
+    Raises ValueError for what does not exist or is more than the limits of this machine allow.
     """
     workload = as_workload(workload, items)
     plan = Plan.made(rounds, budget, deadline, seed=seed)

@@ -25,9 +25,10 @@ BODIES = ("python", "held", "released")
 class Task:
     """One unit of work: its place in the workload, what to do and how much of it.
 
-    What `text` and `args` mean is the workload's to say (a URL and its time-outs, a kernel and its range); C reads
-    the same text and at most four integers. `item` is what a user's function is called with, whatever it is; the text
-    then shows it in short.
+    index: from 0.
+    text, args: what they mean is the workload's to say (a URL and its time-outs, a kernel and its range); C reads the
+    same text and at most four integers.
+    item: what a user's function is called with, whatever it is; the text then shows it in short.
     """
 
     index: int
@@ -62,8 +63,10 @@ class Span:
     """Where and when one task ran.
 
     worker:      index of the lane, from 0: a thread, a process, or one of the places of a loop.
-    cpu:         the processor it was on when it started.
-    claimed_ns:  when a worker took the task; started_ns and finished_ns: when the body began and ended.
+    thread_id, process_id: of that, the kernel's.
+    cpu:         the processor it was on when it started, from 0.
+    claimed_ns:  when a worker took the task, on CLOCK_MONOTONIC; started_ns and finished_ns: when the body began and
+                 ended.
     cpu_ns:      CPU time of the worker's thread between start and finish, in the engine to 10 us. The places of a
                  loop share one thread, so their CPU times overlap and do not add up.
     """
@@ -79,7 +82,7 @@ class Span:
 
 
 class Done(NamedTuple):
-    """A finished task as a model hands it back: which one, what came of it, where and when."""
+    """A finished task as a model hands it back: which one (`task`, its index), its outcome, and its span."""
 
     task: int
     outcome: Outcome
@@ -90,9 +93,12 @@ class Done(NamedTuple):
 class Usage:
     """What one worker (a thread, a process, a loop) has used of the machine, from when it was ready to its last task.
 
-    Seconds, of its thread: on a processor, ready to run without one, and waiting for the GIL. Of the CPU time the sum
-    is exact; how it divides into user and system is as the kernel's ticks see it. gil_waits says how often it waited;
-    voluntary and involuntary count its context switches.
+    process_id, thread_id: the kernel's. began_ns, ended_ns: that time, on CLOCK_MONOTONIC.
+    cpu_user_s, cpu_system_s: seconds on a processor, of its thread, as all that follows. The sum is exact; how it
+    divides is as the kernel's ticks see it.
+    run_queue_s: seconds that it was ready to run and had no processor.
+    gil_wait_s: seconds that it waited for the GIL; gil_waits: how often.
+    voluntary, involuntary: its context switches.
     """
 
     process_id: int
@@ -131,8 +137,8 @@ class Counters:
 
 
 class MemoryAt(NamedTuple):
-    """How much memory a process and its children had at one moment: seconds since the run began, and the sum of their
-    proportional set sizes in bytes."""
+    """How much memory a process and its children had at one moment: `at_s`, seconds since the run began, and
+    `pss_bytes`, the sum of their proportional set sizes."""
 
     at_s: float
     pss_bytes: int
@@ -165,6 +171,7 @@ class Pulse:
     """How late something was that tried to beat every `period_s` beside a model at work, in a run of its own.
 
     where:  what tried to: "loop", a coroutine on the model's loop, or "thread", a Python thread of the calling process.
+    period_s: seconds between two beats.
     beats:  that were due while the model worked, on a fixed schedule; missed: those that came no sooner than the next
             was due.
     p50_s, p99_s, max_s: seconds of lateness against that schedule; None where no beat was due.
@@ -180,7 +187,7 @@ class Pulse:
 
 
 class InFlight(NamedTuple):
-    """How many tasks were begun and not finished: on average over the work, and at most.
+    """How many tasks were begun and not finished: on average over the work (mean), and at most (max).
 
     Beside `cores`, which says how many processors were busy, it tells concurrency from parallelism. Tasks in flight are
     concurrent, whoever works on them: sixteen waits on a loop are sixteen in flight and 0.0 cores, four threads that
@@ -195,14 +202,18 @@ class InFlight(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One execution of a workload by one model. `outcomes` and `spans` stand in the order of the tasks.
+    """One execution of a workload by one model.
 
-    began_ns and ended_ns enclose the model's whole run, start-up and shutdown of its workers included; cpu_s is the
-    CPU time (user and system, seconds) of this process and its children over that time. start_method says how worker
-    processes were started, None where a model starts none. counters is None for a run that recorded spans only; closeup
-    and pulse are there only for the passes that are about them, which are never timed.
-
+    workload:   its name.
     model:      as it was typed, what stands in brackets included; variant: that alone, None without.
+    body:       "python", "held" or "released"; None for native models.
+    workers:    threads, processes or tasks in flight.
+    outcomes, spans: one for each task, in the order of the tasks.
+    began_ns, ended_ns: enclose it all, start-up and shutdown of its workers included, on CLOCK_MONOTONIC.
+    cpu_s:      CPU time (user and system, seconds) of this process and its children over that time.
+    start_method: how worker processes were started; None where a model starts none.
+    counters:   what was counted beside it; None for a run that recorded spans only.
+    closeup, pulse: only of the passes that are about them, which are never timed.
     switching:  who decides when one worker gives way to another.
     processors: how many the model's workers can use with this body on this interpreter: "1" or "many".
     figures:    what a workload that is `Measuring` makes of the run; empty for any other.
@@ -275,7 +286,9 @@ class Workload(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As it is typed: "download"; of a function its path."""
+        ...
 
     @property
     def compiled(self) -> bool:
@@ -298,10 +311,14 @@ class Workload(Protocol):
         ...
 
     @property
-    def tasks(self) -> tuple[Task, ...]: ...
+    def tasks(self) -> tuple[Task, ...]:
+        """All of them; the index of each is its place."""
+        ...
 
     @property
-    def default_workers(self) -> int: ...
+    def default_workers(self) -> int:
+        """How many workers a run has where nobody says it."""
+        ...
 
     @property
     def warm_up(self) -> Task | None:
@@ -343,7 +360,8 @@ places:     on the engine's loop.
 
 
 class Means(NamedTuple):
-    """How the workers of one run can share something: by what, how many they are, how their processes are started."""
+    """How the workers of one run can share something: by what, how many workers they are, and by which start_method
+    of multiprocessing their processes are started, None where there are none."""
 
     by: By
     workers: int
@@ -441,7 +459,9 @@ class Model(Protocol):
     """The contract of a column: a way to run tasks on workers. A module with these names satisfies it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As it is typed: "threading"."""
+        ...
 
     @property
     def family(self) -> str:

@@ -34,6 +34,8 @@ class Lost(NamedTuple):
 class Value:
     """A result or an exception of a user's function, or what stays of it.
 
+    content: it itself. lost: its type's name and the reason, where it could not travel home; None where it did.
+
     Two are equal when their contents are, or have the same pickle: a NaN, an array and an object without an `__eq__`
     are the same on every model, too. Of what cannot be pickled only the types are compared.
     """

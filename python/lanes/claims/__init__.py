@@ -53,8 +53,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A claim and what came of it: the figures measured, in how many seconds, from what; and the verdict.
+    """A claim and what came of it.
 
+    claim:   what was put to the test. figures: what its rules are about, measured here. verdict: what they say.
+    measured: the measurements that the figures come from, in words.
     seconds: of this claim alone; what others had measured before it costs nothing more.
     error:   why its experiment did not come about, in one line; then there is no verdict.
     """
@@ -68,6 +70,7 @@ class Trial:
 
     @property
     def name(self) -> str:
+        """Of the claim: "threads-compute"."""
         return self.claim.name
 
     @property
@@ -82,7 +85,8 @@ class Trial:
 class Trials(Shown):
     """The trials in the order of the list, by name or by number: `trials["one-processor"]`, `trials[9]`.
 
-    machine: the facts on which the verdicts hang, as in a comparison; seconds: that it all took.
+    trials: one for each claim. machine: the facts on which the verdicts hang, as in a comparison; seed: of the order of
+    all samples; seconds: that it all took.
     """
 
     trials: tuple[Trial, ...]
@@ -97,6 +101,7 @@ class Trials(Shown):
         return len(self.trials)
 
     def __getitem__(self, key: str | int) -> Trial:
+        """The trial of the claim of this name or number. Raises KeyError where there is none."""
         for trial in self.trials:
             if key in (trial.claim.name, trial.claim.number):
                 return trial

@@ -59,6 +59,7 @@ class Figure:
 
     name: in words, such as "threading over serial"; the rules of a claim call it so.
     unit: "x" for factors, "s", "B" (bytes), "%" for shares where 1 is all, "" for plain numbers.
+    samples: one for each round, in this unit; infinite for a time without end.
     void: which law was broken where it was measured; "" where none was.
     """
 
@@ -69,6 +70,7 @@ class Figure:
 
     @property
     def median(self) -> float | None:
+        """Of the samples; None where there are none."""
         return stats.median(self.samples)
 
     @property
@@ -106,8 +108,9 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """A rule: the whole interval of the figure of this name lies between two bounds, which count as inside.
+    """A rule: the whole interval of a figure lies between two bounds, which count as inside.
 
+    figure: its name. unit: of the bounds, as in a `Figure`. low, high: the bounds; infinite where there is none.
     sturdy: what disturbs a machine may break the rule, but never be the reason that it is met.
     """
 
@@ -119,6 +122,7 @@ class Within:
 
     @property
     def bound(self) -> str:
+        """The bounds in words: "at least 1.50x"."""
         if self.low == self.high:
             return f"exactly {quantity(self.low, self.unit)}"
         if math.isinf(self.high):
@@ -149,6 +153,7 @@ class Case:
     when: str = ""
 
     def holds(self, figures: Mapping[str, Figure]) -> bool | None:
+        """Whether all are met; None where none is broken and one says nothing."""
         answers = [rule.met(figures) for rule in self.rules]
         return False if False in answers else None if None in answers else True
 
@@ -168,6 +173,7 @@ class Verdict:
 class Need:
     """What must be so for a verdict: without it one cannot tell, whatever was measured.
 
+    words: what that is.
     lacking: what is said where the facts of this machine and the figures lack it; None where all is well.
     """
 
@@ -180,6 +186,7 @@ class Claim:
     """A sentence that people repeat, and what decides whether it is so here.
 
     name:       as typed on the command line; number: its place in the list.
+    sentence:   what is claimed.
     experiment: measures in a laboratory what the rules ask for, as figures.
     cases:      one, or several that the verdict may depend on; then `depends` says on what, as "on ...".
     hinges:     what on another machine may turn the verdict: the interpreter, the GIL, the processors, ...

@@ -152,7 +152,17 @@ async def _compute_async(task: Task) -> Outcome:
 
 
 def compute(kernel: str = "primes", *, tasks: int = 16, task_size: int | None = None) -> Compute:
-    """A kernel's work in equal tasks. `task_size` is how many numbers one looks at, or the side of its tile."""
+    """A kernel's work in equal tasks.
+
+    kernel:    "primes" (counts them), "squares" (sums them) or "mandelbrot".
+    tasks:     how many.
+    task_size: how many numbers one looks at, or the side of its tile in pixels; the kernel's own default when left out.
+
+    >>> lanes.compute("mandelbrot", tasks=4).params["kernel"]
+    'mandelbrot'
+
+    Raises ValueError for an unknown kernel, and for more tasks or larger ones than it has.
+    """
     if kernel not in KERNELS:
         raise ValueError(f"unknown kernel {short(kernel)}: the kernels are {', '.join(KERNELS)}")
     size = KERNELS[kernel].default_size if task_size is None else task_size

@@ -459,8 +459,21 @@ def counter(
     updates: int | None = None,
     hold: str | float | Iterable[str | float] = 0,
 ) -> Counter:
-    """Tasks that add to one number. `hold` is how long the lock of the step "locked" is held for an update, in seconds
-    or as "10us"; of several they are taken in turn by the tasks."""
+    """Tasks that add to one number, which all workers share.
+
+    step:    what an update is: "plain" (x += 1), "call" (x = x + f()), "await" (between the read and the write),
+             "locked" or "atomic"; see lanes/workloads/counter.py.
+    tasks:   how many.
+    updates: that a task makes; when left out, so many that it takes some 20 ms.
+    hold:    how long the lock of the step "locked" is held for an update, as text or in seconds; of several they are
+             taken in turn by the tasks.
+
+    >>> run = lanes.run(lanes.counter("locked", tasks=2, updates=100), "threading", workers=2)
+    >>> run.figures["lost"]
+    0
+
+    Raises ValueError for an unknown step, for what is no duration, and for a hold without a lock.
+    """
     if step not in STEPS:
         raise ValueError(f"unknown step {short(step)}: the steps are {', '.join(STEPS)}")
     holds_ns = in_turn(hold, parse_duration)

@@ -181,9 +181,17 @@ def download(
 ) -> Download:
     """Downloads of these URLs, in turn when there are more tasks; or from the embedded origin.
 
-    Size ("64KiB"; bytes), latency before the first byte ("50ms"; seconds) and rate (unlimited; bytes per second) are
-    the origin's, as text or as numbers; several sizes and latencies are taken in turn. With `warm` every worker has a
-    connection before the work begins, which is then part of its start-up.
+    urls:    http or https, one or several; an embedded origin serves when left out, and the next three are its.
+    tasks:   how many downloads; as many as there are URLs, or 8, when left out.
+    size:    of a body, as text or in bytes; several are taken in turn. "64KiB" when left out.
+    latency: before the first byte, as text or in seconds; several are taken in turn. "50ms" when left out.
+    rate:    at which it sends a body, as text or in bytes per second; unlimited when left out.
+    warm:    whether every worker has a connection before the work begins, which is then part of its start-up.
+
+    >>> len(lanes.download(["https://example.org/", "https://example.com/"], tasks=20).tasks)
+    20
+
+    Raises ValueError for what is no such URL, size, time or rate, and for choices of the origin beside URLs.
     """
     if urls is not None:
         for option, value in (("size", size), ("latency", latency), ("rate", rate)):

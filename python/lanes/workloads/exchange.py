@@ -501,8 +501,18 @@ _NOTHING = _Tally()
 def exchange(
     *, tasks: int = 24, payload: str | float | Iterable[str | float] = "64B,64KiB,16MiB", via: str = "queue"
 ) -> Exchange:
-    """Payloads of one size, or of several taken in turn, handed over and back `via` one of the ways above; a number is
-    in bytes."""
+    """Payloads that are handed to a partner and back.
+
+    tasks:   how many.
+    payload: its size, as text or in bytes, from 1 B to 64 MiB; several are taken in turn.
+    via:     by what: "argument", "queue", "condition", "pipe", "file", "shared-memory" or "eventfd"; see
+             lanes/workloads/exchange.py.
+
+    >>> lanes.exchange(payload="64B,1KiB", via="pipe").params
+    {'payload': [64, 1024], 'via': 'pipe'}
+
+    Raises ValueError for an unknown way, for what is no such size, and for more than 2 GiB by argument.
+    """
     if via not in WAYS:
         raise ValueError(f"unknown way {short(via)}: the ways are {', '.join(WAYS)}")
     sizes = in_turn(payload, parse_size)

@@ -65,5 +65,14 @@ async def _sleep_async(task: Task) -> Outcome:
 
 
 def wait(*, tasks: int = 8, duration: str | float | Iterable[str | float] = "50ms") -> Wait:
-    """Timers of one duration, or of several taken in turn; a number is in seconds."""
+    """Timers: tasks that do nothing but wait.
+
+    tasks:    how many.
+    duration: of a timer, as text or in seconds; several are taken in turn.
+
+    >>> lanes.wait(tasks=3, duration=["10ms", 0.5]).params
+    {'duration_s': [0.01, 0.5]}
+
+    Raises ValueError for what is no duration.
+    """
     return Wait(whole(tasks, "tasks"), in_turn(duration, parse_duration))

@@ -1,0 +1,178 @@
+"""What is public is described: docstrings that name every field, examples that run, pages that leave nothing out."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import doctest
+import inspect
+import re
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from textwrap import dedent
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import lanes
+from lanes.cli.parser import make_parser
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / ".docs"
+if not DOCS.exists():
+    pytest.skip("needs a checkout", allow_module_level=True)
+
+
+def _loaded(path: Path) -> ModuleType:
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+prose: Any = _loaded(DOCS / "prose.py")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PATHS = [path for page in sorted(DOCS.rglob("*.md")) for path in prose.DIRECTIVE.findall(page.read_text("utf-8"))]
+"""Whatever has its docstring on a page."""
+DESCRIBED = {path: prose.found(path) for path in PATHS}
+CLASSES = {path: each for path, each in DESCRIBED.items() if inspect.isclass(each)}
+FUNCTIONS = {path: each for path, each in DESCRIBED.items() if inspect.isfunction(each)}
+
+
+def members(cls: type) -> Iterator[tuple[str, Any]]:
+    """The public functions of a class, those behind its properties included."""
+    for name, member in vars(cls).items():
+        if name.startswith("_") and name != "__getitem__":
+            continue
+        if isinstance(member, property):
+            yield name, member.fget
+        elif isinstance(member, classmethod | staticmethod) or inspect.isfunction(member):
+            yield name, getattr(cls, name)
+
+
+def test_the_pages_describe_each_public_name_once() -> None:
+    assert {path: many for path, many in Counter(PATHS).items() if many > 1} == {}
+    assert {f"lanes.{name}" for name in lanes.__all__} <= {*PATHS}
+
+
+@pytest.mark.parametrize("path", CLASSES)
+def test_classes_and_their_members_are_described(path: str) -> None:
+    cls = CLASSES[path]
+    assert described(cls.__doc__)
+    silent = [name for name, function in members(cls) if not described(function.__doc__)]
+    assert silent == []
+
+
+@pytest.mark.parametrize("path", CLASSES)
+def test_every_field_is_named(path: str) -> None:
+    """In the docstring of its class, or in one of its own below it."""
+    cls = CLASSES[path]
+    own = commented(cls)
+    assert [name for name in fields(cls) if not re.search(rf"\b{name}\b", cls.__doc__ or "") and name not in own] == []
+
+
+@pytest.mark.parametrize("path", [*CLASSES, *FUNCTIONS])
+def test_everything_is_annotated(path: str) -> None:
+    thing = DESCRIBED[path]
+    functions = dict(members(thing)) if inspect.isclass(thing) else {path: thing}
+    for name, function in functions.items():
+        parameters = [each for each in inspect.signature(function).parameters if each not in ("self", "cls")]
+        assert {*parameters, "return"} <= {*function.__annotations__}, name
+
+
+@pytest.mark.parametrize("path", FUNCTIONS)
+def test_functions_are_described(path: str) -> None:
+    assert described(FUNCTIONS[path].__doc__)
+
+
+def test_the_stub_describes_the_engine() -> None:
+    """Each class and function, but for methods with two underscores, which say it by their names."""
+    tree = ast.parse((Path(lanes.__file__).parent / "_core.pyi").read_text(encoding="utf-8"))
+    named = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    assert [node.name for node in named if not node.name.startswith("__") and not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in lanes.__all__ if callable(getattr(lanes, name))])
+def test_examples_run(name: str) -> None:
+    """And print what they say they do."""
+    tests = doctest.DocTestFinder(recurse=False).find(getattr(lanes, name), name, globs={"lanes": lanes})
+    for test in tests:
+        assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test).failed == 0
+
+
+def examples() -> dict[str, str]:
+    """Pieces of Python that nobody runs, by where they stand."""
+    pages = {page.name: page.read_text(encoding="utf-8") for page in (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))}
+    blocks = {name: re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) for name, text in pages.items()}
+    found = {f"{name}, {n}": code for name, codes in blocks.items() for n, code in enumerate(codes)}
+    for name, module in {**sys.modules}.items():
+        if name.partition(".")[0] == "lanes" and module.__doc__:
+            lines = [each.source for each in doctest.DocTestParser().get_examples(module.__doc__)]
+            found |= {name: "".join(lines)} if lines else {}
+    return found
+
+
+@pytest.mark.parametrize("where", examples())
+def test_examples_compile_and_name_what_there_is(where: str) -> None:
+    tree = compile(examples()[where], where, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    named = [
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "lanes"
+    ]
+    assert [name for name in named if name not in lanes.__all__] == []
+
+
+def commands() -> list[str]:
+    """The command lines of the README: those in blocks, and those between words."""
+    blocks = re.findall(r"^```[a-z]*\n(.*?)^```", README, re.M | re.S)
+    in_blocks = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    between = re.findall(r"`(lanes\s[^`]*)`", re.sub(r"^```.*?^```", "", README, flags=re.M | re.S))
+    lines = [*in_blocks, *(" ".join(each.split()) for each in between)]
+    return list(dict.fromkeys(line for line in lines if re.match(r"lanes [a-z-]", line)))
+
+
+@pytest.mark.parametrize("line", commands())
+def test_command_lines_of_the_readme_parse(line: str) -> None:
+    """WORKLOAD stands for any; a command alone is one that there is."""
+    words = shlex.split(line.replace("WORKLOAD", "wait"), comments=True)[1:]
+    if len(words) > 1:
+        make_parser().parse_args(words)
+    else:
+        with pytest.raises(SystemExit, match="0"):
+            make_parser().parse_args([*words, "--help"])
+
+
+def described(text: str | None) -> bool:
+    """What dataclasses and named tuples are given where nobody has said anything is no description."""
+    return text is not None and not re.match(r"\w+\(.*\)( -> None)?$", text)
+
+
+def fields(cls: type) -> Sequence[str]:
+    if dataclasses.is_dataclass(cls):
+        return [each.name for each in dataclasses.fields(cls)]
+    return getattr(cls, "_fields", ())
+
+
+def commented(cls: type) -> set[str]:
+    """The fields of a class that have a text of their own below them."""
+    if not dataclasses.is_dataclass(cls):
+        return set()
+    (tree,) = ast.parse(dedent(inspect.getsource(cls))).body
+    assert isinstance(tree, ast.ClassDef)
+    pairs = zip(tree.body, tree.body[1:], strict=False)
+    return {
+        field.target.id
+        for field, text in pairs
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+    }
