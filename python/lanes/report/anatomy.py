@@ -58,7 +58,7 @@ def text(anatomy: Anatomy, width: int = 80) -> str:
 
 def show(anatomy: Anatomy, console: Console) -> None:
     """Print the trees, one after the other."""
-    console.print(_title(anatomy), soft_wrap=not console.is_terminal)
+    console.print(title(anatomy), soft_wrap=not console.is_terminal)
     for look in anatomy:
         console.print()
         if look.processes:
@@ -112,7 +112,7 @@ def _area(area: Area) -> dict[str, int]:
 # ---- the tree
 
 
-def _title(anatomy: Anatomy) -> Text:
+def title(anatomy: Anatomy) -> Text:
     workload = anatomy.workload
     params = {key: value for key, value in workload.params.items() if value != workload.name}
     facts = ", ".join([_many(len(workload.tasks), "task"), *params_of(params)])

@@ -48,7 +48,7 @@ def show(trials: Trials, console: Console) -> None:
     """Print every claim, what was measured here and the verdict; and on what machine that is so."""
     width = min(console.width, _WIDEST)
     for trial in trials:
-        verdict = _word(trial)
+        verdict = word(trial)
         head = Text(f"{trial.claim.number:>2} ")
         head.append(f"{verdict.plain:<{_MARGIN - 3}}", verdict.style).append(trial.name, "dim")
         console.print(head)
@@ -56,11 +56,11 @@ def show(trials: Trials, console: Console) -> None:
             console.print(Text(line, "bold"))
         for line in _wrapped(f"here: {trial.here}", width) if trial.here else ():
             console.print(line)
-        for line in _wrapped(_why(trial), width):
+        for line in _wrapped(why(trial), width):
             console.print(Text(line, verdict.style))
     console.print()
-    console.print(_sum(trials), soft_wrap=not console.is_terminal)
-    for line in textwrap.wrap(_machine(trials), width):
+    console.print(summary(trials), soft_wrap=not console.is_terminal)
+    for line in textwrap.wrap(circumstances(trials), width):
         console.print(Text(line, "dim"))
 
 
@@ -68,9 +68,9 @@ def show_evidence(trials: Trials, console: Console) -> None:
     """Print of every claim the rule, what was measured, and where each figure lies."""
     width = min(console.width, _WIDEST)
     for trial in trials:
-        claim, verdict = trial.claim, _word(trial)
+        claim, verdict = trial.claim, word(trial)
         console.print(Text.assemble((f"{claim.number} {claim.name}", "bold"), ": ", verdict))
-        for words in filter(None, (claim.sentence, _why(trial), claim.note)):
+        for words in filter(None, (claim.sentence, why(trial), claim.note)):
             console.print("\n".join(textwrap.wrap(words, width)))
         console.print()
         for line in claim.rule:
@@ -79,14 +79,14 @@ def show_evidence(trials: Trials, console: Console) -> None:
         for measured in trial.measured:
             console.print("\n".join(textwrap.wrap(f"measured: {measured}", width, subsequent_indent=" " * 10)))
         if trial.figures:
-            print_table(_figures(trial), console)
+            print_table(figures(trial), console)
         broken = {figure.void.partition(":")[0]: figure for figure in trial.figures if figure.void}
         for figure in broken.values():  # of each law one figure is enough
             console.print(Text(f"void: {figure.name}: {figure.void}", "yellow"), soft_wrap=not console.is_terminal)
         if claim.hinges:
             console.print(Text(f"Elsewhere the verdict may turn on {' and '.join(claim.hinges)}.", "dim"))
         console.print()
-    for line in textwrap.wrap(_machine(trials), width):
+    for line in textwrap.wrap(circumstances(trials), width):
         console.print(Text(line, "dim"))
 
 
@@ -94,10 +94,10 @@ def markdown(trials: Trials) -> str:
     """A table for a page, and below it on what machine that is so."""
     lines = ["| | claim | measured here | verdict |", "|---|---|---|---|"]
     for trial in trials:
-        verdict = " ".join(filter(None, (f"*{_word(trial).plain}*", _why(trial))))
+        verdict = " ".join(filter(None, (f"*{word(trial).plain}*", why(trial))))
         cells = (str(trial.claim.number), trial.claim.sentence, trial.here, verdict)
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
-    return "\n".join((*lines, "", _machine(trials), ""))
+    return "\n".join((*lines, "", circumstances(trials), ""))
 
 
 def document(trials: Trials) -> dict[str, object]:
@@ -156,7 +156,7 @@ def _finite(number: float | None) -> float | None:
     return None if number is None or math.isinf(number) else number
 
 
-def _figures(trial: Trial) -> Table:
+def figures(trial: Trial) -> Table:
     """The table of the figures, and what each rule says of its own."""
     table = bare_table()
     table.add_column("figure", no_wrap=True)
@@ -180,13 +180,13 @@ def _figures(trial: Trial) -> Table:
 _MET = {True: "met", False: "broken", None: "cannot tell"}
 
 
-def _word(trial: Trial) -> Text:
+def word(trial: Trial) -> Text:
     if trial.verdict is None:
         return Text("failed", "bold red")
     return Text(trial.verdict.word, _STYLES[trial.verdict.word])
 
 
-def _why(trial: Trial) -> str:
+def why(trial: Trial) -> str:
     return trial.error or (trial.verdict.why if trial.verdict else "")
 
 
@@ -195,13 +195,13 @@ def _wrapped(words: str, width: int) -> Iterator[str]:
     yield from textwrap.wrap(words, width, initial_indent=blank, subsequent_indent=blank)
 
 
-def _sum(trials: Trials) -> Text:
+def summary(trials: Trials) -> Text:
     """How many of each verdict."""
-    words = [_word(trial).plain for trial in trials]
+    words = [word(trial).plain for trial in trials]
     return Text(", ".join(f"{words.count(word)} {word}" for word in (*_STYLES, "failed") if word in words), "bold")
 
 
-def _machine(trials: Trials) -> str:
+def circumstances(trials: Trials) -> str:
     facts = trials.machine
     gil = "with its GIL" if facts["gil"] else "without a GIL"
     processors = count(facts["processors_usable"], "processor")

@@ -18,6 +18,9 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _PLAIN = "_.:-=+*#"
 """The same for a console that has no such characters."""
 
+TIMES = "ms: waiting, from due to started; and working, from there to finished"
+"""What stands above the second table."""
+
 _WIDTH = 36
 """Columns of a chart."""
 
@@ -31,14 +34,14 @@ def show(load: Load, console: Console) -> None:
     """Print what became of the tasks, the times, the chart and what there is to say."""
     wrap = not console.is_terminal
     ran = [row for row in load if row.reason is None]
-    console.print(_title(load), soft_wrap=wrap)
-    table.print_table(_counts(ran), console)
+    console.print(title(load), soft_wrap=wrap)
+    table.print_table(counts(ran), console)
     console.print()
-    console.print("ms: waiting, from due to started; and working, from there to finished", style="dim")
-    table.print_table(_times(ran), console)
+    console.print(TIMES, style="dim")
+    table.print_table(times(ran), console)
     console.print()
     _show_chart(load, ran, console)
-    for note in _notes(load):
+    for note in notes(load):
         console.print(note, soft_wrap=wrap)
 
 
@@ -55,7 +58,7 @@ def problems(load: Load) -> Iterator[str]:
             yield f"{row.name}: {many} differ from serial/python, the first: {table.differs(row.differences[0])}"
 
 
-def _title(load: Load) -> Text:
+def title(load: Load) -> Text:
     workload, terms, machine = load.workload, load.terms, load.machine
     params = {key: value for key, value in workload.params.items() if value != workload.name}
     facts = [f"{table.count(len(workload.tasks), 'task')} in turn", *table.params_of(params)]
@@ -83,7 +86,7 @@ def _columns(*numbers: str) -> Table:
     return shown
 
 
-def _counts(rows: Sequence[LoadRow]) -> Table:
+def counts(rows: Sequence[LoadRow]) -> Table:
     """What no model has seen is left out."""
     always = {"done": "completed", "rejected": "rejected", "backlog": "most_backlog", "at work": "most_at_work"}
     fields = {"done": "completed", "failed": "failed", "rejected": "rejected", "left": "left"} | always
@@ -98,7 +101,7 @@ def _counts(rows: Sequence[LoadRow]) -> Table:
     return counts
 
 
-def _times(rows: Sequence[LoadRow]) -> Table:
+def times(rows: Sequence[LoadRow]) -> Table:
     shown = _columns("wait p50", "p90", "p99", "max", "work p50", "p90", "p99", "max")
     for name, row in zip(_names(rows), rows, strict=True):
         shown.add_row(name, *_quantiles(row.waiting), *_quantiles(row.working))
@@ -154,7 +157,7 @@ def chart(series: Sequence[Point], ended_s: float, highest: int, blocks: str = _
 # ---- in words
 
 
-def _notes(load: Load) -> Iterator[Text]:
+def notes(load: Load) -> Iterator[Text]:
     ran = [row for row in load if row.reason is None and row.latency is not None and row.error is None]
     kept = [row for row in ran if row.kept_up(load.terms)]
     behind = [row for row in ran if not row.kept_up(load.terms)]

@@ -14,6 +14,10 @@ from lanes.report import table
 from lanes.sweep import Curve, Fit, Sweep
 from lanes.units import format_duration
 
+SPEEDUPS = "speed-up over serial/python, by number of workers; void ones in brackets"
+FITS = "the laws of Amdahl and Gunther (USL), and from which task length it pays off"
+"""What stands above the tables."""
+
 
 def text(sweep: Sweep, width: int = 80) -> str:
     """The tables as plain text."""
@@ -23,17 +27,17 @@ def text(sweep: Sweep, width: int = 80) -> str:
 def show(sweep: Sweep, console: Console) -> None:
     """Print the speed-ups, the fits and what went wrong."""
     console.print(table.title(sweep.comparison), soft_wrap=not console.is_terminal)
-    console.print("speed-up over serial/python, by number of workers; void ones in brackets", style="dim")
-    table.print_table(_speedups(sweep), console)
+    console.print(SPEEDUPS, style="dim")
+    table.print_table(speedups(sweep), console)
     console.print()
-    console.print("the laws of Amdahl and Gunther (USL), and from which task length it pays off", style="dim")
-    table.print_table(_fits(sweep), console)
+    console.print(FITS, style="dim")
+    table.print_table(fits(sweep), console)
     console.print()
-    for note in _notes(sweep):
+    for note in notes(sweep):
         console.print(note, soft_wrap=not console.is_terminal)
 
 
-def _speedups(sweep: Sweep) -> Table:
+def speedups(sweep: Sweep) -> Table:
     shown = _columns("model", "body", *(str(count) for count in sweep.workers), "best")
     for curve in sweep.curves:
         by_count = {row.workers: row for row in curve.rows}
@@ -55,7 +59,7 @@ def _speedup(row: Row | None) -> Text:
     return Text(table.factor(row.speedup), table.STYLES.get(word, ""))
 
 
-def _fits(sweep: Sweep) -> Table:
+def fits(sweep: Sweep) -> Table:
     shown = _columns("model", "body", "Amdahl", "R2", "contention", "coherence", "R2", "peak", "pays off")
     for curve in sweep.curves:
         shown.add_row(curve.model, curve.body or "", *_amdahl(curve.amdahl), *_usl(curve.usl), _pays_off(curve))
@@ -88,7 +92,7 @@ def _columns(model: str, body: str, *numbers: str) -> Table:
     return shown
 
 
-def _notes(sweep: Sweep) -> Iterator[Text]:
+def notes(sweep: Sweep) -> Iterator[Text]:
     ran = [curve for curve in sweep.curves if curve.best is not None]
     rows = [row for curve in ran for row in curve.rows if row.workers == curve.best]
     best = table.fastest(rows)

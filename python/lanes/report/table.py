@@ -30,8 +30,10 @@ _WIDEST = 500
 STYLES = {"faster": "green", "slower": "yellow"}
 """Of verdicts."""
 
-_USED = "tasks in flight: mean/max; context switches; GIL: hand-overs; peak memory; lag"
-"""What stands above the third table."""
+SPLIT = "where the time went: ms of wall; % of the workers' time at work"
+USED = "tasks in flight: mean/max; context switches; GIL: hand-overs; peak memory; lag"
+PULSE = "the pulse beside the work, a beat every 5 ms: how late it came, ms"
+"""What stands above the tables that follow the first."""
 
 _SHOWN = 5
 """Of many differing tasks or equal rows, so many are named."""
@@ -62,27 +64,26 @@ def as_text(print_to: Callable[[Console], None], width: int) -> str:
 def show(comparison: Comparison, console: Console, details: bool = False) -> None:
     """Print the tables and what there is to say about them; with details also what else was counted."""
     console.print(title(comparison), soft_wrap=not console.is_terminal)
-    print_table(_table(comparison), console)
+    print_table(speedups(comparison), console)
     console.print()
-    if isinstance(comparison.workload, Measuring) and any(row.figures for row in comparison):
-        _show_figures(comparison, comparison.workload, console)
+    _show_figures(comparison, console)
     if any(row.split for row in comparison):
-        console.print("where the time went: ms of wall; % of the workers' time at work", style="dim")
-        print_table(_splits(comparison), console)
+        console.print(SPLIT, style="dim")
+        print_table(splits(comparison), console)
         console.print()
         for row in comparison:
             if said := comparison.explanation(row):
                 console.print(f"{row.name:<{_widest(comparison)}} {said}", soft_wrap=not console.is_terminal)
         console.print()
     if details:
-        console.print(_USED, style="dim", soft_wrap=not console.is_terminal)
-        print_table(_used(comparison), console)
+        console.print(USED, style="dim", soft_wrap=not console.is_terminal)
+        print_table(used(comparison), console)
         console.print()
     if any(row.pulse for row in comparison):
-        console.print("the pulse beside the work, a beat every 5 ms: how late it came, ms", style="dim")
-        print_table(_pulses(comparison), console)
+        console.print(PULSE, style="dim")
+        print_table(pulses(comparison), console)
         console.print()
-    for note in _notes(comparison):
+    for note in notes(comparison):
         # In a pipe a note stays one line, for whoever searches it.
         console.print(note, soft_wrap=not console.is_terminal)
 
@@ -169,7 +170,7 @@ def _quantity(key: str, value: object) -> str:
     return str(value)
 
 
-def _table(comparison: Comparison) -> Table:
+def speedups(comparison: Comparison) -> Table:
     unit, scale, digits = time_unit([row.wall for row in comparison if row.wall is not None])
     best = None if not comparison.baseline.is_sound else fastest(comparison.rows)
     table = bare_table()
@@ -191,20 +192,33 @@ def _table(comparison: Comparison) -> Table:
     return table
 
 
-def _show_figures(comparison: Comparison, workload: Measuring, console: Console) -> None:
-    """The table of what the workload measured of itself, and what there is to know about that."""
-    for thing, units in _by_thing(workload.units).items():
-        about = f", {thing}" if thing else ""
+def _show_figures(comparison: Comparison, console: Console) -> None:
+    """The tables of what the workload measured of itself, and what there is to know about that."""
+    for heading, table in measured(comparison):
+        console.print(heading, style="dim")
+        print_table(table, console)
+        console.print()
+    if found := remarks(comparison):
+        for remark in found:
+            console.print(remark, soft_wrap=not console.is_terminal)
+        console.print()
+
+
+def measured(comparison: Comparison) -> Iterator[tuple[str, Table]]:
+    """What the workload measured of itself, if it did: tables, each below its heading."""
+    workload = comparison.workload
+    for thing, units in _by_thing(workload.units).items() if isinstance(workload, Measuring) else ():
         table = _figures(comparison, units)
         if table is not None:
-            console.print(f"what the workload measured{about}: medians of the rounds", style="dim")
-            print_table(table, console)
-            console.print()
-    remarks = list(workload.remarks(comparison.machine))
-    for remark in remarks:
-        console.print(remark, soft_wrap=not console.is_terminal)
-    if remarks:
-        console.print()
+            yield f"what the workload measured{f', {thing}' if thing else ''}: medians of the rounds", table
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """What there is to know about these figures."""
+    workload = comparison.workload
+    if isinstance(workload, Measuring) and any(row.figures for row in comparison):
+        return list(workload.remarks(comparison.machine))
+    return []
 
 
 def _by_thing(units: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -255,7 +269,7 @@ def _three_digits(value: float) -> str:
     return f"{value:,.{0 if value >= 99.5 else 1 if value >= 9.95 else 2}f}"
 
 
-def _splits(comparison: Comparison) -> Table:
+def splits(comparison: Comparison) -> Table:
     """Of each typical run: its phases, and the split of its workers' time at work."""
     table = bare_table()
     for name in ("model", "body"):
@@ -294,7 +308,7 @@ def _shares(row: Row, run: Run, split: Split) -> Iterator[str]:
             yield f"{min(1.0, split.share(part_s)):.0%}"
 
 
-def _used(comparison: Comparison) -> Table:
+def used(comparison: Comparison) -> Table:
     """Of each typical run what was counted, and of its close-up what was seen."""
     table = bare_table()
     for name in ("model", "body"):
@@ -327,7 +341,7 @@ def in_flight(many: InFlight) -> str:
     return f"{many.mean:.1f}/{many.max}"
 
 
-def _pulses(comparison: Comparison) -> Table:
+def pulses(comparison: Comparison) -> Table:
     """How late something beside each row's work was; a beat is missed that comes no sooner than the next is due."""
     table = bare_table()
     for name in ("model", "body", "pulse"):
@@ -392,7 +406,7 @@ def word(row: Row) -> Text:
     return Text(row.verdict.word, STYLES.get(row.verdict.word, ""))
 
 
-def _notes(comparison: Comparison) -> Iterator[Text]:
+def notes(comparison: Comparison) -> Iterator[Text]:
     if failed := _failures(comparison.baseline):
         yield Text(failed, "yellow")
     if comparison.rounds < FEWEST:
