@@ -18,6 +18,16 @@ class Shown:
 
     __slots__ = ()
 
+    def to_trace(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Its lanes in the Chrome trace event format, to be opened in Perfetto (https://ui.perfetto.dev): a process for
+        each row, a thread for each worker, a slice for each task, and counters. See `lanes.report.trace`.
+
+        Raises ValueError for what has no lanes: what claims came to, an anatomy. OSError where it cannot be written.
+        """
+        from lanes.report import trace
+
+        return given_out(trace.text([self]), path)
+
 
 def given_out(text: str, path: str | os.PathLike[str] | None) -> str:
     """The text, which the file then holds as well: as a whole or not at all."""
