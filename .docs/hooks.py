@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,20 @@ def _mark(thing: griffe.Object) -> None:
 
 
 def _fields(thing: griffe.Object) -> dict[str, str]:
-    """What a docstring may list, each with its type where that is not in the signature."""
+    """What a docstring may list, each with its type as HTML where that is not in the signature."""
     if thing.is_function:
         return {each.name: "" for each in thing.parameters}
     members = [each for each in thing.members.values() if not each.is_alias and not each.is_private]
     fields = (each for each in members if each.is_attribute and "property" not in each.labels)
-    return {each.name: str(each.annotation or "") for each in fields}
+    return {each.name: "".join(_parts(each.annotation)) for each in fields}
+
+
+def _parts(annotation: griffe.Expr | str | None) -> Iterator[str]:
+    """Names lead to where they are described, if that is anywhere."""
+    for part in annotation.iterate() if isinstance(annotation, griffe.Expr) else [annotation or ""]:
+        text = escape(part if isinstance(part, str) else str(part), quote=False)
+        named = isinstance(part, griffe.ExprName)
+        yield f'<autoref optional identifier="{part.canonical_path}">{text}</autoref>' if named else text
 
 
 def _colours() -> Iterator[str]:

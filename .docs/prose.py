@@ -64,12 +64,13 @@ def _directive(path: str, level: int) -> Iterator[str]:
 
 
 def _linked(text: str) -> str:
-    """`lanes.run` leads to where it is described."""
+    """`lanes.run` leads to where it is described, but for blocks of code, which stay as they are."""
 
     def link(name: re.Match[str]) -> str:
         return f"[{name[0]}][{_real(name[1])}]" if name[1] in lanes.__all__ else name[0]
 
-    return re.sub(r"`lanes\.(\w+)`", link, text)
+    parts = re.split(r"(^```.*?^```)", text, flags=re.MULTILINE | re.DOTALL)
+    return "".join(part if part.startswith("```") else re.sub(r"`lanes\.(\w+)`", link, part) for part in parts)
 
 
 def markdown(docstring: str, fields: Mapping[str, str]) -> str:
@@ -113,7 +114,7 @@ def _typed(names: str, fields: Mapping[str, str]) -> str:
         if word[0] == "and":
             return "and"
         kind = fields[word[0].lstrip("*")]
-        return f"**{word[0]}**{f' (`{kind}`)' if kind else ''}"
+        return f"**{word[0]}**{f' (<code>{kind}</code>)' if kind else ''}"
 
     return re.sub(r"[\w*]+", one, names)
 

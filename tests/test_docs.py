@@ -150,6 +150,28 @@ def test_command_lines_of_the_readme_parse(line: str) -> None:
             make_parser().parse_args([*words, "--help"])
 
 
+def test_docstrings_become_markdown() -> None:
+    """Lists, examples and columns are told apart; what is public is linked, but in code."""
+    docstring = """Does a thing. See `lanes.run`.
+
+    x, y: two; z: another: with colons,
+          and lines.
+
+    >>> lanes.run
+    1
+
+    plain   as `lanes.run` does
+    call    another
+    """
+    done = prose.markdown(inspect.cleandoc(docstring), {"x": "int", "y": "", "z": "str"})
+    assert done.split("\n\n") == [
+        "Does a thing. See [`lanes.run`][lanes.run.run].",
+        "- **x** (<code>int</code>), **y**: two.\n- **z** (<code>str</code>): another: with colons, and lines.",
+        "```pycon\n>>> lanes.run\n1\n```",
+        "```text\nplain   as `lanes.run` does\ncall    another\n```",
+    ]
+
+
 def described(text: str | None) -> bool:
     """What dataclasses and named tuples are given where nobody has said anything is no description."""
     return text is not None and not re.match(r"\w+\(.*\)( -> None)?$", text)

@@ -79,7 +79,7 @@ class Terms:
 class Instant:
     """A load as it goes.
 
-    name: the cell that is at it. place: the how manieth of so many `places`, from 0. elapsed_s: for how long.
+    name: the cell that is at it. place: which of so many `places` it is, from 0. elapsed_s: for how many seconds.
     in_flight: tasks that have been started and not finished. backlog: how many wait.
     rate: since the look before, how many were finished a second. latency_s: how many seconds these took since they
     were due, on average; None where none was.
@@ -100,8 +100,9 @@ class LoadRow:
     """What became of the arrivals on one model with one body.
 
     model, family, body, workers: as in a `Row`.
-    arrived: how many there were. They add up: completed, failed (the work failed, as work may, or its worker was
-    killed), rejected, and left: not begun when all was over, or, on a model that ended with an error, not finished.
+    arrived: how many tasks there were, the sum of the four that follow.
+    completed: those that were finished; failed: the work failed, as work may, or its worker was killed.
+    rejected: by a full queue; left: not begun when all was over, or, on a model that ended with an error, not finished.
     waiting, working, latency, slip: from due to started, from there to finished, from due to finished, and from due to
     admitted; all of those that came so far. None where none did.
     most_backlog: the most tasks in the queue; most_at_work: begun and not finished. served: tasks finished a second.
@@ -218,9 +219,11 @@ def load(
 
     rate:     how many arrive, such as "200/s" or "12000/min"; a number is per second.
     arrivals: "constant", one after the other; or "poisson", which know nothing of each other.
-    queue:    how many may wait for a worker; "unbounded" or None for any number, as the standard library has it.
+    queue:    how many may wait for a worker, 64 when left out; "unbounded" or None for any number, as the standard
+              library has it.
     full:     what a task does that finds the queue full: "wait", which makes its producer late, or "reject".
-    duration: for how long tasks arrive. What has not begun as long again after that, and a second, is left.
+    duration: for how long tasks arrive, "5s" when left out. What has not begun as long again after that, and a second,
+              is left.
     models, bodies, workers: as in `compare`; of the bodies only Python's when nothing is said.
     deadline: for one model; when left out 120 s after the load is over. One that takes longer is killed, with an error.
     log:      a file to which the events of one more run of each row are appended, as in `compare`.

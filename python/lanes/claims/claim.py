@@ -160,7 +160,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The word, and in a few more what it depends on or why one cannot tell; "" where there is nothing to add."""
+    """What the rules say of the figures.
+
+    word: "holds", "does not hold", "depends" or "cannot tell".
+    why: what it depends on or why one cannot tell, in a few words; "" where there is nothing to add.
+    """
 
     word: Word
     why: str = ""
