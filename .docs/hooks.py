@@ -29,6 +29,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "CHANGELOG.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
         "command-line.md": prose.command_line(),
         "grid.md": prose.grid(),
+        "notebook.md": prose.notebook(),
         "colours.css": "\n".join(_colours()),
     }
     for name, text in made.items():

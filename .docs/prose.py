@@ -41,7 +41,8 @@ def _real(name: str) -> str:
 
 def page(text: str) -> str:
     """A page with its directives and links as mkdocstrings wants them."""
-    level, lines = 1, []
+    level = 1
+    lines: list[str] = []
     for line in _linked(text).splitlines():
         if heading := re.match("#+ ", line):
             level = len(heading[0]) - 1
@@ -133,6 +134,15 @@ def _helps(parser: argparse.ArgumentParser, level: int) -> Iterator[str]:
         if isinstance(action, argparse._SubParsersAction):
             for below in action.choices.values():
                 yield from _helps(below, level + 1)
+
+
+def notebook() -> str:
+    """What the magics do, and their options as they print them."""
+    from lanes.magics import LanesMagics
+
+    os.environ["COLUMNS"] = _WIDTH
+    options = _fenced("text", LanesMagics.lanes.parser.format_help().lstrip(": \n"))
+    return "\n\n".join(("# In a notebook", "::: lanes.magics.__doc__", "## Options", options))
 
 
 def grid() -> str:

@@ -305,7 +305,7 @@ class Comparison(Shown):
         return self[BASELINE]
 
     def versus(self, one: str | tuple[str, str | None], other: str | tuple[str, str | None]) -> Verdict | None:
-        """Whether one row is faster than another, paired by round; see `Row.versus`."""
+        """Whether one row is faster than another, paired by round; see `Row.versus`. Raises KeyError as `[]` does."""
         return self[one].versus(self[other])
 
     def explanation(self, row: Row) -> str | None:
