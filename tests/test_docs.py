@@ -172,6 +172,15 @@ def test_docstrings_become_markdown() -> None:
     ]
 
 
+def test_what_the_readme_shows_comes_along(tmp_path: Path) -> None:
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "a.png").touch()
+    text = "![a](a.png) [all](notebooks/) [web](https://example.org/) [below](#below) [gone](gone.md) <img src='a.png'>"
+    done, files = prose.linked_files(text, tmp_path)
+    assert done == text.replace("[all](notebooks/)", "all")
+    assert files == ["a.png"]
+
+
 def described(text: str | None) -> bool:
     """What dataclasses and named tuples are given where nobody has said anything is no description."""
     return text is not None and not re.match(r"\w+\(.*\)( -> None)?$", text)
