@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from lanes.shown import given_out, needed
+from support import BASE, make_comparison, make_row
+
+
+def test_ipython_shows_what_print_does() -> None:
+    result = make_comparison(make_row("threading", "python", BASE, BASE))
+    formatter: Any = DisplayFormatter()  # which has no types
+    data, _ = formatter.format(result)
+    assert data["text/plain"] == str(result)
 
 
 def test_a_module_of_an_extra_is_imported() -> None:

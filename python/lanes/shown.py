@@ -18,6 +18,10 @@ class Shown:
 
     __slots__ = ()
 
+    def _repr_mimebundle_(self, **wanted: object) -> dict[str, str]:
+        """In IPython's terminal, and where a notebook is read as text: what `print` shows."""
+        return {"text/plain": str(self)}
+
     def to_trace(self, path: str | os.PathLike[str] | None = None) -> str:
         """Its lanes in the Chrome trace event format, to be opened in Perfetto (https://ui.perfetto.dev): a process for
         each row, a thread for each worker, a slice for each task, and counters. See `lanes.report.trace`.
