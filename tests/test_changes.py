@@ -15,7 +15,7 @@ from rich.console import Console
 import lanes
 from lanes import stats
 from lanes.comparison import Comparison, Difference, Row
-from lanes.report import changes
+from lanes.report import changes, comparison
 from lanes.report import json as report
 from lanes.types import Outcome
 from support import MACHINE, make_comparison, make_row
@@ -23,11 +23,12 @@ from support import MACHINE, make_comparison, make_row
 SLOW, FAST = (2.0, 2.1, 2.2, 2.3), (1.0, 1.1, 1.2, 1.3)
 
 
-def documents(*comparisons: Comparison) -> list[report.Document]:
-    return [json.loads(report.text([comparison])) for comparison in comparisons]
+def documents(*comparisons: Comparison) -> list[Comparison]:
+    """As they are when they have been written and read."""
+    return [comparison.read(json.loads(report.text([each]))) for each in comparisons]
 
 
-def shown(one: list[report.Document], other: list[report.Document]) -> str:
+def shown(one: list[Comparison], other: list[Comparison]) -> str:
     text = io.StringIO()
     changes.show(one, other, ("old.json", "new.json"), Console(file=text, width=80, highlight=False, markup=False))
     return text.getvalue()
@@ -111,13 +112,21 @@ def test_what_failed_or_answered_otherwise_has_no_factor() -> None:
 
 
 def test_a_row_that_breaks_a_law_is_void_and_older_files_know_none() -> None:
-    before, after = documents(make_comparison(fork(*SLOW))), documents(make_comparison(fork(*FAST)))
-    before[0]["rows"][1].pop("laws", None)
-    assert verdict(shown(before, after)).endswith("faster")
-    after[0]["rows"][1]["laws"] = [{"name": "a", "held": True, "why": ""}, {"name": "b", "held": False, "why": "how"}]
-    text = shown(before, after)
+    older, later = (json.loads(make_comparison(fork(*walls)).to_json()) for walls in (SLOW, FAST))
+    older["rows"][1].pop("laws")
+    assert verdict(shown([comparison.read(older)], [comparison.read(later)])).endswith("faster")
+    later["rows"][1]["laws"] = [{"name": "a", "held": True, "why": ""}, {"name": "b", "held": False, "why": "how"}]
+    text = shown([comparison.read(older)], [comparison.read(later)])
     assert verdict(text).endswith("- void")
     assert "\nB: native-fork with 4 workers is void: how\n" in text
+
+
+def test_sweeps_count_as_their_comparisons_and_other_results_are_refused() -> None:
+    one = make_comparison(fork(*SLOW))
+    trials = lanes.Trials((), {}, 7, 1.0)
+    assert changes.comparisons([one, lanes.Sweep(one, (4,), ())], "a.json") == [one, one]
+    with pytest.raises(ValueError, match=r"a\.json is of the kind trials, and only comparisons and sweeps"):
+        changes.comparisons([one, trials], "a.json")
 
 
 def test_cells_that_make_no_sense_are_left_out() -> None:

@@ -447,7 +447,7 @@ def test_markdown_is_a_table_whose_cells_stay_cells() -> None:
 
 
 def test_json_holds_all_of_it_and_no_infinity() -> None:
-    document = json.loads(report.json_text(make_trials("it broke")))
+    document = json.loads(make_trials("it broke").to_json())
     assert (document["schema"], document["seed"], document["machine"]["python"]) == (1, 7, "3.11.7")
     first, second = document["claims"]
     assert first["verdict"]["word"] == "depends"

@@ -14,6 +14,7 @@ import pytest
 import lanes
 from lanes.comparison import Difference
 from lanes.laws import LAWS, Judgement
+from lanes.report import files
 from lanes.report import json as report
 from lanes.stats import Interval, Verdict, Word
 from lanes.types import Closeup, MemoryAt, Outcome, Pulse, Run
@@ -50,7 +51,15 @@ RESULT = make_comparison(
 def test_the_top_level_is_that_of_version_1() -> None:
     document = json.loads(report.text([RESULT]))
     assert document["schema"] == 1
-    assert document["workload"] == {"name": "wait", "params": {"duration_s": [0.05]}, "tasks": 2}
+    assert document["workload"] == {
+        "name": "wait",
+        "params": {"duration_s": [0.05]},
+        "tasks": 2,
+        "texts": [],
+        "compiled": True,
+        "units": None,
+        "remarks": [],
+    }
     assert document["machine"] == dict(RESULT.machine)
     assert (document["rounds"], document["budget_s"], document["seed"], document["distance"]) == (6, None, 7, None)
     assert [row["model"] for row in document["rows"]] == ["serial", "threading", "asyncio", "threading"]
@@ -74,6 +83,7 @@ def test_a_row_has_the_fields_of_version_1() -> None:
         "wall_s": {"samples": HALF, "median": 0.55, "ci95": pytest.approx([0.5, 0.6])},
         "speedup": {"samples": [2.0] * 6, "median": 2.0, "ci95": [2.0, 2.0], "outliers": 0},
         "verdict": "faster",
+        "measured": {"word": "faster", "factor": 2.0, "ci95": [2.0, 2.0]},
         "laws": [{"name": "not throttled", "held": True, "why": "so much"}],
         "cpu_s": 0.5,
         "cores": pytest.approx(0.5 / 0.55),
@@ -106,6 +116,7 @@ def test_a_row_has_the_fields_of_version_1() -> None:
                 "cpu_system_s": 0.05,
                 "run_queue_s": 0.02,
                 "gil_wait_s": 0.04,
+                "gil_waits": 30,
                 "ready_s": 0.0,
                 "ended_s": 1.0,
                 "voluntary": 7,
@@ -118,12 +129,19 @@ def test_a_row_has_the_fields_of_version_1() -> None:
                 "cpu_system_s": 0.0,
                 "run_queue_s": 0.03,
                 "gil_wait_s": 0.05,
+                "gil_waits": 20,
                 "ready_s": 0.0,
                 "ended_s": 1.0,
                 "voluntary": 5,
                 "involuntary": 1,
             },
         ],
+        "counters": {"gil": True, "gil_method": "timed waits", "gil_cost_s": 0.000_002, "handovers": 41},
+        "runs": [
+            {"cpu_s": 0.5, "in_flight": {"mean": 1.0, "max": 1}, "figures": {}, "throttled_s": 0.0, "others_s": 0.0}
+        ]
+        * 6,
+        "failed": [],
         "figures": {},
         "memory": {
             "peak_pss_bytes": 4096,
@@ -141,6 +159,9 @@ def test_a_row_has_the_fields_of_version_1() -> None:
             "p99_s": 0.012,
             "max_s": 0.03,
         },
+        "closeup_error": None,
+        "pulse_error": None,
+        "log_error": None,
         "why": "50% start-up and shutdown; then computed on one processor; 55% CPU",
         "start_method": None,
         "agrees": False,
@@ -280,7 +301,7 @@ def test_a_file_is_replaced_as_a_whole_and_keeps_its_mode(tmp_path: Path) -> Non
     path = tmp_path / "result.json"
     path.write_text("old")
     path.chmod(0o640)
-    report.check_writable(path)
+    files.check_writable(path)
     assert path.read_text() == "old"
     report.write([RESULT], path)
     assert json.loads(path.read_text())["schema"] == 1
@@ -294,7 +315,7 @@ def test_a_link_stays_a_link_and_a_device_a_device(tmp_path: Path) -> None:
     report.write([RESULT], tmp_path / "link")
     assert (tmp_path / "link").is_symlink()
     assert json.loads((tmp_path / "target").read_text())["schema"] == 1
-    report.check_writable(Path("/dev/null"))
+    files.check_writable(Path("/dev/null"))
     report.write([RESULT], Path("/dev/null"))
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
@@ -315,63 +336,11 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, mon
 
 def test_what_cannot_be_written_is_known_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OSError, match=r"cannot write .*: it is a directory"):
-        report.check_writable(tmp_path)
+        files.check_writable(tmp_path)
     with pytest.raises(OSError, match=r"cannot write .*: there is no directory"):
-        report.check_writable(tmp_path / "no" / "file")
-    report.check_writable(tmp_path / "new")
+        files.check_writable(tmp_path / "no" / "file")
+    files.check_writable(tmp_path / "new")
     assert os.listdir(tmp_path) == []
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
     with pytest.raises(OSError, match=r"cannot write .*: permission denied"):
-        report.check_writable(tmp_path / "new")
-
-
-def test_what_was_written_is_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "result.json"
-    report.write([RESULT], path)
-    assert report.read(path) == [json.loads(path.read_text())]
-    report.write([RESULT, RESULT], path)
-    assert report.read(path) == json.loads(path.read_text())["comparisons"]
-
-
-def test_fields_that_a_later_lanes_adds_do_no_harm(tmp_path: Path) -> None:
-    document = json.loads(report.text([RESULT]))
-    later = {**document, "news": 1, "rows": [{**row, "news": 1} for row in document["rows"]]}
-    (tmp_path / "later").write_text(json.dumps(later))
-    assert report.read(tmp_path / "later") == [later]
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "it is not JSON"),
-        (b"\xff", "it is not JSON"),
-        (b"[" * 100_000, "it is not JSON"),
-        (b"[]", "it is no result of lanes compare --json"),
-        (b"{}", "it is no result"),
-        (b'{"schema": 1}', "it is no result"),
-        (b'{"schema": 1, "comparisons": []}', "it is no result"),
-        (b'{"schema": 1, "comparisons": 5}', "it is no result"),
-        (b'{"schema": 1, "machine": {}, "findings": []}', "it is no result"),
-        (b'{"schema": 2}', "it is of version 2, and this lanes knows version 1"),
-    ],
-)
-def test_what_is_no_result_is_refused_in_one_line(content: bytes, words: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(content)
-    with pytest.raises(ValueError, match=rf"cannot read .*/file: {words}"):
-        report.read(tmp_path / "file")
-
-
-@pytest.mark.parametrize("walls", [[0], [-1.0], ["1"], None, [1e999]])
-def test_times_that_are_none_are_refused(walls: object, tmp_path: Path) -> None:
-    document = json.loads(report.text([RESULT]))
-    document["rows"][1]["wall_s"]["samples"] = walls
-    (tmp_path / "file").write_text(json.dumps(document))
-    with pytest.raises(ValueError, match="it is no result"):
-        report.read(tmp_path / "file")
-
-
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"cannot read .*/none: No such file"):
-        report.read(tmp_path / "none")
-    with pytest.raises(OSError, match=r"cannot read .*: Is a directory"):
-        report.read(tmp_path)
+        files.check_writable(tmp_path / "new")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lanes.doctor import examine as doctor
     from lanes.flight import run_async
     from lanes.load import Instant, Load, LoadRow, load
+    from lanes.report.read import read, read_all
     from lanes.sweep import Curve, Fit, Sweep, sweep
     from lanes.workloads.compute import compute
     from lanes.workloads.counter import counter
@@ -79,6 +80,8 @@ __all__ = [
     "download",
     "exchange",
     "load",
+    "read",
+    "read_all",
     "run",
     "run_async",
     "sweep",
@@ -96,6 +99,7 @@ _MODULES = {
     "flight": "run_async",
     "load": "Instant Load LoadRow load",
     "magics": "load_ipython_extension",
+    "report.read": "read read_all",
     "sweep": "Curve Fit Sweep sweep",
     "workloads.compute": "compute",
     "workloads.counter": "counter",

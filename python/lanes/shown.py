@@ -22,6 +22,12 @@ class Shown:
         """In IPython's terminal, and where a notebook is read as text: what `print` shows."""
         return {"text/plain": str(self)}
 
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """All of it as JSON, which `lanes.read` makes a result again; see lanes/report/json.py for its fields."""
+        from lanes.report import json
+
+        return given_out(json.text([self]), path)
+
     def to_trace(self, path: str | os.PathLike[str] | None = None) -> str:
         """Its lanes in the Chrome trace event format, to be opened in Perfetto (https://ui.perfetto.dev): a process for
         each row, a thread for each worker, a slice for each task, and counters. See `lanes.report.trace`.
@@ -36,7 +42,7 @@ class Shown:
 def given_out(text: str, path: str | os.PathLike[str] | None) -> str:
     """The text, which the file then holds as well: as a whole or not at all."""
     if path is not None:
-        from lanes.report.json import check_writable, write_text
+        from lanes.report.files import check_writable, write_text
 
         check_writable(Path(path))
         write_text(text, Path(path))

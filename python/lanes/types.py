@@ -217,6 +217,8 @@ class Run:
     switching:  who decides when one worker gives way to another.
     processors: how many the model's workers can use with this body on this interpreter: "1" or "many".
     figures:    what a workload that is `Measuring` makes of the run; empty for any other.
+    known_in_flight: what `in_flight` was while the spans were there; None where they are. A file has the spans of the
+                typical run of a row alone.
     """
 
     workload: str
@@ -236,6 +238,7 @@ class Run:
     processors: str = ""
     figures: Mapping[str, float | None] = field(default_factory=dict)
     pulse: Pulse | None = None
+    known_in_flight: InFlight | None = field(default=None, repr=False)
 
     @property
     def wall_s(self) -> float:
@@ -260,6 +263,8 @@ class Run:
     @property
     def in_flight(self) -> InFlight:
         """Tasks begun and not finished, from the edges of the spans: exact as far as the clock is."""
+        if self.known_in_flight is not None:
+            return self.known_in_flight
         work_ns = max(span.finished_ns for span in self.spans) - min(span.claimed_ns for span in self.spans)
         mean = sum(span.finished_ns - span.started_ns for span in self.spans) / max(1, work_ns)
         # One that begins in the instant in which another ends takes its place. None is over before it has begun: a

@@ -26,7 +26,7 @@ from peers import BUILD
 from rich.console import Console
 
 from lanes import machine
-from lanes.report.json import check_writable
+from lanes.report.files import check_writable
 
 FIGURES = (
     *dispatch.FIGURES,

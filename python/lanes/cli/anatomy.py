@@ -28,5 +28,5 @@ def run_anatomy(options: argparse.Namespace) -> int:
             print(line, file=sys.stderr)
     else:
         report.show(result, make_console(stderr=to_stdout, least_width=80))
-    hand_out(lambda: json.dumped(report.document(result)), to_stdout, path)
+    hand_out(lambda: json.text([result]), to_stdout, path)
     return 0 if result.ok else 1

@@ -12,6 +12,7 @@ from lanes.cli.screen import bar_of, file_of, hand_out, json_of, make_console, r
 
 def run_claims(options: argparse.Namespace) -> int:
     from lanes.report import claims as report
+    from lanes.report import json
 
     if "list" in options:
         report.show_list(listed(), make_console(least_width=80))
@@ -37,7 +38,7 @@ def run_claims(options: argparse.Namespace) -> int:
         console = make_console(stderr=to_stdout or page == Path("-"), least_width=80)
         (report.show_evidence if names else report.show)(trials, console)
     for text, file, shown in (
-        (report.json_text, path, to_stdout),
+        (lambda trials: json.text([trials]), path, to_stdout),
         (report.markdown, page if page != Path("-") else None, page == Path("-")),
     ):
         hand_out(partial(text, trials), shown, file)
@@ -46,7 +47,7 @@ def run_claims(options: argparse.Namespace) -> int:
 
 def _markdown_of(options: argparse.Namespace) -> Path | None:
     """The file that Markdown goes to, which must be writable; "-" for standard output, None for nowhere."""
-    from lanes.report.json import check_writable
+    from lanes.report.files import check_writable
 
     if "markdown" not in options:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from lanes import models
 from lanes.cli.rows import input_of, modules, option_of
@@ -24,19 +23,6 @@ def show_doctor(options: argparse.Namespace) -> int:
     findings = examine(facts)
     doctor.show(findings, make_console(stderr=to_stdout, least_width=80))
     hand_out(lambda: doctor.text(findings, facts), to_stdout, path)
-    return 0
-
-
-def show_report(options: argparse.Namespace) -> int:
-    from lanes.report import changes, json
-
-    names = options.before, options.after
-    try:
-        before, after = (json.read(Path(name)) for name in names)
-        changes.pairs(before, after)
-    except (ValueError, OSError) as error:
-        refuse(error)
-    changes.show(before, after, names, make_console(least_width=80))
     return 0
 
 

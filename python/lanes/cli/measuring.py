@@ -55,7 +55,7 @@ def _perform(
     show: Callable[[Result, Console], None],
 ) -> int:
     """Measure one workload after another, show each result, and write them all."""
-    from lanes.report import json, table
+    from lanes.report import files, json, table
 
     try:
         to_stdout, path = json_of(options)
@@ -77,7 +77,7 @@ def _perform(
                 console.print()
             show(results[-1], console)
         # After each, for the next may not come to its end; but a pipe takes only one document.
-        if path and (len(results) == len(made) or not json.is_special(path)):
+        if path and (len(results) == len(made) or not files.is_special(path)):
             try:
                 json.write(results, path)
             except OSError as error:

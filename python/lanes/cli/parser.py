@@ -13,9 +13,10 @@ from lanes import models
 from lanes.anatomy import BY_DEFAULT as LOOKED_AT
 from lanes.cli.anatomy import run_anatomy
 from lanes.cli.claims import run_claims
-from lanes.cli.commands import serve_origin, show_doctor, show_models, show_report, show_workloads
+from lanes.cli.commands import serve_origin, show_doctor, show_models, show_workloads
 from lanes.cli.loading import FULL, KINDS, LASTING, QUEUE, run_load
 from lanes.cli.measuring import BY_DEFAULT, run_compare, run_sweep
+from lanes.cli.reporting import run_report
 from lanes.cli.rows import input_of, modules, option_of, row_of, written
 from lanes.compare import BUDGET_S
 from lanes.sample import DEADLINE_S
@@ -187,7 +188,7 @@ def _add_doctor(commands: Subparsers) -> None:
 
 def _add_report(commands: Subparsers) -> None:
     about = "what became faster or slower between two files that compare --json wrote"
-    parser = _add(commands, "report", about, _EXAMPLES["report"], show_report)
+    parser = _add(commands, "report", about, _EXAMPLES["report"], run_report)
     parser.add_argument("before", metavar="A.json", help="the file with the times to begin with")
     parser.add_argument("after", metavar="B.json", help="the file that is held against it")
 

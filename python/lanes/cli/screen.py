@@ -35,7 +35,7 @@ def file_of(option: str, options: argparse.Namespace) -> Path:
 
 def json_of(options: argparse.Namespace) -> tuple[bool, Path | None]:
     """Whether JSON goes to standard output, and the file it goes to if any, which must be writable."""
-    from lanes.report.json import check_writable
+    from lanes.report.files import check_writable
 
     if getattr(options, "json", None) in (None, "-"):
         return "json" in options, None
@@ -49,7 +49,7 @@ def hand_out(text: Callable[[], str], to_stdout: bool, path: Path | None) -> Non
     if to_stdout:
         print(text(), end="")
     if path:
-        from lanes.report.json import write_text
+        from lanes.report.files import write_text
 
         try:
             write_text(text(), path)

@@ -18,9 +18,11 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from lanes.anatomy import Anatomy, Area, Kernel, Look, Process, Thread
+from lanes.anatomy import Anatomy, Area, Kernel, Look, Process, SinceFork, Thread
 from lanes.proc import Descriptor
-from lanes.report import json
+from lanes.report import workload
+from lanes.report.fields import made, typed
+from lanes.report.files import SCHEMA
 from lanes.report.table import as_text, params_of
 from lanes.units import format_size
 
@@ -76,10 +78,9 @@ def problems(anatomy: Anatomy) -> Iterator[str]:
 
 def document(anatomy: Anatomy) -> dict[str, object]:
     """The looks as what JSON can hold: see lanes/report/json.py."""
-    workload = anatomy.workload
     return {
-        "schema": json.SCHEMA,
-        "workload": {"name": workload.name, "params": dict(workload.params), "tasks": len(workload.tasks)},
+        "schema": SCHEMA,
+        "workload": workload.document(anatomy.workload, anatomy.machine),
         "machine": dict(anatomy.machine),
         "seed": anatomy.seed,
         "anatomy": [_look(look) for look in anatomy],
@@ -109,14 +110,39 @@ def _area(area: Area) -> dict[str, int]:
     return {"mappings": area.mappings, **sizes}
 
 
+def read(found: dict[str, Any]) -> Anatomy:
+    """The looks of such a document. Raises ValueError, KeyError or TypeError for any other."""
+    looks = tuple(map(_read_look, found["anatomy"]))
+    return made(Anatomy, found, workload=workload.read(found["workload"]), looks=looks)
+
+
+def _read_look(found: dict[str, Any]) -> Look:
+    kernel = made(Kernel, found["kernel"], stack=typed(int | None, found["kernel"]["stack_bytes"], "stack_bytes"))
+    return made(Look, found, kernel=kernel, processes=tuple(map(_read_process, found["processes"])))
+
+
+def _read_process(found: dict[str, Any]) -> Process:
+    since = found["since_fork"]
+    return made(
+        Process,
+        found,
+        areas={name: made(Area, _without_bytes(area)) for name, area in found["areas"].items()},
+        since_fork=since and made(SinceFork, _without_bytes(since)),
+    )
+
+
+def _without_bytes(found: dict[str, Any]) -> dict[str, Any]:
+    return {name.removesuffix("_bytes"): value for name, value in found.items()}
+
+
 # ---- the tree
 
 
 def title(anatomy: Anatomy) -> Text:
-    workload = anatomy.workload
-    params = {key: value for key, value in workload.params.items() if value != workload.name}
-    facts = ", ".join([_many(len(workload.tasks), "task"), *params_of(params)])
-    return Text.assemble((workload.name, "bold"), f": {facts}")
+    work = anatomy.workload
+    params = {key: value for key, value in work.params.items() if value != work.name}
+    facts = ", ".join([_many(len(work.tasks), "task"), *params_of(params)])
+    return Text.assemble((work.name, "bold"), f": {facts}")
 
 
 def _nothing(look: Look) -> Text:

@@ -5,6 +5,10 @@ machine     the facts on which the verdicts hang, as in a comparison
 seed        of the order of all samples
 took_s      seconds for all
 claims      number, name, sentence; rule (its lines), hinges (what may turn the verdict elsewhere), note
+            cases     the same rule in numbers: when (a condition, or ""), and rules: figure, unit, low, high, of which
+                      null is no bound, and sturdy (what disturbs may break it, and never be why it is met)
+            depends   on what, where there are several cases; needs, what must be so for any verdict; told, the figures
+                      that tell in short what was measured, none for those of the rules
             verdict   word ("holds", "does not hold", "depends", "cannot tell") and why; null where an experiment failed
             error     why it failed, in one line, or null
             here      what was measured, in short
@@ -16,19 +20,24 @@ claims      number, name, sentence; rule (its lines), hinges (what may turn the 
 
 from __future__ import annotations
 
-import json
 import math
 import textwrap
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lanes.claims import Claim, Figure, Trial, Trials, Word
+from lanes.claims import Case, Claim, Figure, Need, Trial, Trials, Within, Word
 from lanes.claims.claim import quantity
-from lanes.report.json import SCHEMA
+from lanes.report.fields import made, typed
+from lanes.report.files import SCHEMA
 from lanes.report.table import as_text, bare_table, count, print_table
+
+if TYPE_CHECKING:
+    from lanes.claims.lab import Lab
 
 _WIDEST = 100
 """Longer lines are hard to read, however wide the terminal is."""
@@ -111,10 +120,6 @@ def document(trials: Trials) -> dict[str, object]:
     }
 
 
-def json_text(trials: Trials) -> str:
-    return json.dumps(document(trials), indent=1, allow_nan=False) + "\n"
-
-
 def show_list(claims: tuple[Claim, ...], console: Console) -> None:
     """Print the names and sentences, untried."""
     widest = max(len(claim.name) for claim in claims)
@@ -131,6 +136,10 @@ def _trial(trial: Trial) -> dict[str, object]:
         "rule": list(claim.rule),
         "hinges": list(claim.hinges),
         "note": claim.note,
+        "cases": [{"when": case.when, "rules": [_bounds(rule) for rule in case.rules]} for case in claim.cases],
+        "depends": claim.depends,
+        "needs": [need.words for need in claim.needs],
+        "told": list(claim.told),
         "verdict": verdict and {"word": verdict.word, "why": verdict.why},
         "error": trial.error,
         "here": trial.here,
@@ -152,8 +161,53 @@ def _figure(figure: Figure) -> dict[str, object]:
     }
 
 
+def _bounds(rule: Within) -> dict[str, object]:
+    return {**asdict(rule), "low": _finite(rule.low), "high": _finite(rule.high)}
+
+
 def _finite(number: float | None) -> float | None:
     return None if number is None or math.isinf(number) else number
+
+
+def read(found: dict[str, Any]) -> Trials:
+    """The trials of such a document. Raises ValueError, KeyError or TypeError for any other."""
+    return made(Trials, found, trials=tuple(map(_read_trial, found["claims"])), seconds=_seconds(found))
+
+
+def _read_trial(found: dict[str, Any]) -> Trial:
+    cases = tuple(made(Case, case, rules=tuple(map(_read_rule, case["rules"]))) for case in found.get("cases", ()))
+    needs = tuple(Need(words, _unknown) for words in typed(tuple[str, ...], found.get("needs", []), "needs"))
+    claim = made(Claim, found, cases=cases, needs=needs, experiment=_recorded)
+    figures = tuple(map(_read_figure, found["figures"]))
+    return made(Trial, found, claim=claim, figures=figures, seconds=_seconds(found))
+
+
+def _read_rule(found: dict[str, Any]) -> Within:
+    low, high = (typed(float | None, found[name], name) for name in ("low", "high"))
+    return made(Within, found, low=-math.inf if low is None else low, high=math.inf if high is None else high)
+
+
+def _read_figure(found: dict[str, Any]) -> Figure:
+    samples = typed(tuple[float | None, ...], found["samples"], "samples")
+    return made(
+        Figure,
+        found,
+        samples=tuple(math.inf if each is None else each for each in samples),
+        void=typed(str | None, found["void"], "void") or "",
+    )
+
+
+def _seconds(found: dict[str, Any]) -> float:
+    seconds: float = typed(float, found["took_s"], "took_s")
+    return seconds
+
+
+def _recorded(lab: Lab) -> NoReturn:
+    raise ValueError("this claim was read from a file, which has what came of it and not its experiment")
+
+
+def _unknown(machine: Mapping[str, object], figures: Mapping[str, Figure]) -> str:
+    return "the claim was read from a file, which has the verdict and not how to come to it"
 
 
 def figures(trial: Trial) -> Table:

@@ -7,7 +7,6 @@ findings    group, name, value and advice; value is null where it is unknown, ad
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -17,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lanes.doctor import Finding
-from lanes.report.json import SCHEMA
+from lanes.report.files import SCHEMA, dumped
 
 _WIDEST = 100
 """Longer lines are hard to read, however wide the terminal is."""
@@ -50,4 +49,4 @@ def _lines(finding: Finding, margin: int, width: int) -> Iterator[Text]:
 def text(findings: Sequence[Finding], machine: Mapping[str, object]) -> str:
     """The JSON."""
     document = {"schema": SCHEMA, "machine": dict(machine), "findings": [asdict(finding) for finding in findings]}
-    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+    return dumped(document)

@@ -1,17 +1,22 @@
-"""A load as people read it: what became of the tasks, how long they waited and worked, and the backlog over time."""
+"""A load as people read it: what became of the tasks, how long they waited and worked, and the backlog over time; and
+as JSON."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from lanes.backlog import Point, Times
-from lanes.load import Load, LoadRow
-from lanes.report import stall, table
+from lanes.load import Load, LoadRow, Terms
+from lanes.report import parts, stall, table, workload
+from lanes.report.fields import made, typed
+from lanes.report.files import SCHEMA
 from lanes.units import format_duration, format_frequency, format_size
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -189,3 +194,84 @@ def notes(load: Load) -> Iterator[Text]:
             yield Text(f"{row.name}: its log ends early: {row.log_error}", "yellow")
     for line in table.senseless((row.name, row.reason) for row in load):
         yield Text(line, "dim")
+
+
+# ---- JSON
+
+
+def document(load: Load) -> dict[str, object]:
+    """A load as what JSON can hold."""
+    terms = load.terms
+    return {
+        "schema": SCHEMA,
+        "workload": workload.document(load.workload, load.machine),
+        "machine": dict(load.machine),
+        "seed": load.seed,
+        "load": {
+            "rate": terms.rate,
+            "arrivals": terms.arrivals,
+            "for_s": terms.seconds,
+            "queue": terms.bound,
+            "full": terms.full,
+            "open_s": terms.open_s,
+            "offered": load.offered,
+            "unchecked": load.unchecked,
+            "rows": [_row(row, load.unchecked is None) for row in load],
+        },
+    }
+
+
+def _row(row: LoadRow, checked: bool) -> dict[str, object]:
+    return {
+        "model": row.model,
+        "family": row.family,
+        "body": row.body,
+        "workers": row.workers,
+        "arrived": row.arrived,
+        "completed": row.completed,
+        "failed": row.failed,
+        "rejected": row.rejected,
+        "left": row.left,
+        "waiting_s": row.waiting and asdict(row.waiting),
+        "working_s": row.working and asdict(row.working),
+        "latency_s": row.latency and asdict(row.latency),
+        "slip_s": row.slip and asdict(row.slip),
+        "most_backlog": row.most_backlog,
+        "most_at_work": row.most_at_work,
+        "served": row.served,
+        "peak_pss_bytes": row.peak_pss_bytes,
+        "memory": parts.memory(row.memory),
+        "series": [asdict(point) for point in row.series],
+        "agrees": not row.differences if checked and row.error is None and row.reason is None else None,
+        "differences": [parts.difference(difference) for difference in row.differences],
+        "error": row.error,
+        "stall": row.stall and stall.document(row.stall),
+        "log_error": row.log_error,
+        "reason": row.reason,
+    }
+
+
+def read(found: dict[str, Any]) -> Load:
+    """The load of such a document. Raises ValueError, KeyError or TypeError for any other."""
+    told = found["load"]
+    return Load(
+        workload.read(found["workload"]),
+        made(Terms, told, seconds=told["for_s"], bound=typed(int | None, told["queue"], "queue")),
+        typed(int, told["offered"], "offered"),
+        typed(int, found["seed"], "seed"),
+        typed(dict[str, object], found["machine"], "machine"),
+        tuple(map(_read_row, told["rows"])),
+        typed(str | None, told["unchecked"], "unchecked"),
+    )
+
+
+def _read_row(found: dict[str, Any]) -> LoadRow:
+    times = {name: typed(Times | None, found[f"{name}_s"], name) for name in ("waiting", "working", "latency", "slip")}
+    return made(
+        LoadRow,
+        found,
+        differences=tuple(map(parts.read_difference, found["differences"])),
+        stall=None if found["stall"] is None else stall.read(found["stall"]),
+        memory=parts.read_memory(found["memory"]) if "memory" in found else (),
+        **times,
+    )

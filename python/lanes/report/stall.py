@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
+from lanes.report.fields import made, typed
 from lanes.stall import Process, Stall, Stand
 
 _SHOWN = 8
@@ -126,3 +128,17 @@ def _kernel_of(stand: Stand) -> dict[str, object]:
         "system_call": stand.system_call,
         "waits_in": stand.waits_in,
     }
+
+
+def read(found: dict[str, Any]) -> Stall:
+    """The stall of such a document. Raises ValueError, KeyError or TypeError for any other."""
+    return made(Stall, found, processes=tuple(map(_read_process, found["processes"])))
+
+
+def _read_process(found: dict[str, Any]) -> Process:
+    stands = {kind: tuple(map(_read_stand, found[kind])) for kind in ("threads", "coroutines", "native")}
+    return made(Process, found, **stands)
+
+
+def _read_stand(found: dict[str, Any]) -> Stand:
+    return made(Stand, found, text=typed(str | None, found["text"], "text") or "")

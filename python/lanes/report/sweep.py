@@ -1,16 +1,19 @@
-"""A sweep as people read it: the speed-up of each model with each number of workers, and what is made of them."""
+"""A sweep as people read it and as JSON: the speed-up of each model with each number of workers, and what is made of
+them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from lanes.comparison import BASELINE, Row
-from lanes.report import table
+from lanes.report import comparison, table
+from lanes.report.fields import typed
 from lanes.sweep import Curve, Fit, Sweep
 from lanes.units import format_duration
 
@@ -107,3 +110,60 @@ def notes(sweep: Sweep) -> Iterator[Text]:
         yield Text(line, "yellow")
     for line in table.reasons(sweep.comparison):
         yield Text(line, "dim")
+
+
+# ---- JSON
+
+
+def document(sweep: Sweep) -> dict[str, object]:
+    """A sweep as what JSON can hold: its comparison, and what is made of that."""
+    curves = [_curve(curve) for curve in sweep.curves]
+    return {**comparison.document(sweep.comparison), "sweep": {"workers": list(sweep.workers), "curves": curves}}
+
+
+def _curve(curve: Curve) -> dict[str, object]:
+    never = curve.pays_off_s is not None and math.isinf(curve.pays_off_s)
+    return {
+        "model": curve.model,
+        "body": curve.body,
+        "workers": [row.workers for row in curve.rows],
+        "speedup": [row.speedup for row in curve.rows],
+        "amdahl": curve.amdahl and _fit(curve.amdahl),
+        "usl": curve.usl and _fit(curve.usl),
+        "best_workers": curve.best,
+        "pays_off_s": None if never else curve.pays_off_s,
+        "never_pays_off": never,
+    }
+
+
+def _fit(fit: Fit) -> dict[str, object]:
+    return {
+        "single": fit.single,
+        "contention": fit.contention,
+        "coherence": fit.coherence,
+        "r_squared": fit.r_squared,
+        "peak_workers": fit.peak,
+    }
+
+
+def read(found: dict[str, Any]) -> Sweep:
+    """The sweep of such a document. Raises ValueError, KeyError or TypeError for any other."""
+    measured, swept = comparison.read(found), found["sweep"]
+    curves = tuple(_read_curve(curve, measured.rows) for curve in swept["curves"])
+    return Sweep(measured, typed(tuple[int, ...], swept["workers"], "workers"), curves)
+
+
+def _read_curve(found: dict[str, Any], rows: Sequence[Row]) -> Curve:
+    own = tuple(row for row in rows if (row.model, row.body) == (found["model"], found["body"]))
+    if not own:
+        raise ValueError(f"there is no row for the curve of {found['model']}")
+    return Curve(
+        own[0].model,
+        own[0].family,
+        own[0].body,
+        own,
+        typed(Fit | None, found["amdahl"], "amdahl"),
+        typed(Fit | None, found["usl"], "usl"),
+        typed(int | None, found["best_workers"], "best_workers"),
+        math.inf if found["never_pays_off"] else typed(float | None, found["pays_off_s"], "pays_off_s"),
+    )
