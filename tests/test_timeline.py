@@ -195,8 +195,10 @@ def test_a_real_one() -> None:
             assert bar.working < 0.5
     used_s = sum(bar.cpu_s for lane in loop.lanes for bar in lane.bars)
     assert 0 < used_s <= loop.row.runs[0].cpu_s + 0.01
-    (work,) = timeline(
-        lanes.compare(lanes.compute(tasks=2, task_size=3000), models="serial", bodies="python", rounds=1)
-    )
-    assert all(bar.working > 0.5 for bar in work.lanes[0].bars)
-    assert [bar.text for bar in work.lanes[0].bars] == ["primes"] * 2
+    work = lanes.compare(lanes.compute(tasks=2, task_size=3000), models="serial", bodies="python", rounds=1)
+    (alone,) = timeline(work)
+    assert [bar.text for bar in alone.lanes[0].bars] == ["primes"] * 2
+    computed_s = sum(bar.cpu_s for bar in alone.lanes[0].bars)
+    used = work["serial"].split
+    assert used is not None
+    assert 0.8 * used.cpu_s <= computed_s <= used.cpu_s + 0.001

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lanes import explain, measure, models, stats
 from lanes.laws import Judgement
 from lanes.measure import Split
-from lanes.shown import Shown
+from lanes.shown import Shown, needed
 from lanes.stats import Interval, Verdict
 from lanes.types import Closeup, InFlight, Outcome, Pulse, Run, Span, Workload
 
 if TYPE_CHECKING:
+    from lanes.report.picture import Picture
     from lanes.stall import Stall
 
 BASELINE = ("serial", "python")
@@ -298,6 +299,34 @@ class Comparison(Shown):
         from lanes.report import table  # printing stands above measuring, and is not loaded to measure
 
         return table.text(self)
+
+    def plot(self, models: str | Iterable[str | tuple[str, str | None]] | None = None) -> Picture:
+        """The speed-up of each row with its interval, and where its time went: a matplotlib figure that shows itself in
+        a notebook, and is saved by `.savefig(path)`.
+
+        models: rows ("threading/released"), models ("threading": with the Python body) or families ("python",
+                "native"), in a list or parted by commas; all rows when left out.
+
+        Raises ValueError for what is not there, ImportError without matplotlib: pip install "gil-lanes[plot]".
+        """
+        needed("matplotlib", "plot")
+        from lanes.report import plot
+
+        return plot.plot(self, models)
+
+    def timeline(self, models: str | Iterable[str | tuple[str, str | None]] | None = None) -> Picture:
+        """The lanes of each row's typical run as a figure: one lane a worker, one bar a task, on one time scale.
+
+        A bar is pale where its task waited and solid as high as its share of CPU; see `lanes.report.timeline`.
+
+        models: as for `plot`; every model once when left out, with the Python body where it has that.
+
+        Raises ValueError for what is not there and where nothing ran, ImportError without matplotlib.
+        """
+        needed("matplotlib", "plot")
+        from lanes.report import plot_timeline
+
+        return plot_timeline.plot(self, models)
 
     @property
     def baseline(self) -> Row:

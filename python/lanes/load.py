@@ -31,12 +31,13 @@ from lanes.compare import Cell, cells_of, seed_of
 from lanes.comparison import BASELINE, Difference, label, named
 from lanes.models import pick, select
 from lanes.run import as_workload
-from lanes.shown import Shown
+from lanes.shown import Shown, needed
 from lanes.source import Gate
 from lanes.types import BODIES, MemoryAt, Outcome, Receiving, Run, Workload
 from lanes.units import parse_bound, parse_duration, parse_frequency, short
 
 if TYPE_CHECKING:
+    from lanes.report.picture import Picture
     from lanes.stall import Stall
 
 QUEUE = 64
@@ -194,6 +195,17 @@ class Load(Shown):
         from lanes.report import load  # printing stands above measuring, and is not loaded to measure
 
         return load.text(self)
+
+    def plot(self) -> Picture:
+        """Of each model the backlog over time, and beside it the service time: a matplotlib figure that shows itself in
+        a notebook, and is saved by `.savefig(path)`.
+
+        Raises ImportError without matplotlib: pip install "gil-lanes[plot]".
+        """
+        needed("matplotlib", "plot")
+        from lanes.report import plot_load
+
+        return plot_load.plot(self)
 
 
 def load(

@@ -19,16 +19,19 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lanes import stats
 from lanes.compare import Cell, Plan, Step, cells_of, measured
 from lanes.comparison import Comparison, Row, label, named
 from lanes.processors import usable_processors
 from lanes.run import as_workload
-from lanes.shown import Shown
+from lanes.shown import Shown, needed
 from lanes.types import Run, Workload
 from lanes.units import short, whole
+
+if TYPE_CHECKING:
+    from lanes.report.picture import Picture
 
 _MOST_COUNTS = 32
 _CLOSE = 1.05
@@ -114,6 +117,17 @@ class Sweep(Shown):
         from lanes.report import sweep  # printing stands above measuring, and is not loaded to measure
 
         return sweep.text(self)
+
+    def plot(self) -> Picture:
+        """Of each model the speed-ups measured, with their intervals, and the laws fitted to them: a matplotlib figure
+        that shows itself in a notebook, and is saved by `.savefig(path)`.
+
+        Raises ImportError without matplotlib: pip install "gil-lanes[plot]".
+        """
+        needed("matplotlib", "plot")
+        from lanes.report import plot_sweep
+
+        return plot_sweep.plot(self)
 
 
 def sweep(

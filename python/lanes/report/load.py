@@ -77,7 +77,7 @@ def title(load: Load) -> Text:
     )
 
 
-def _names(rows: Sequence[LoadRow]) -> list[str]:
+def names(rows: Sequence[LoadRow]) -> list[str]:
     """Without the body where no model has more than one."""
     models = [row.model for row in rows]
     return models if len(set(models)) == len(models) else [row.name for row in rows]
@@ -99,7 +99,7 @@ def counts(rows: Sequence[LoadRow]) -> Table:
         title: each for title, each in fields.items() if title in always or any(getattr(row, each) for row in rows)
     }
     counts = _columns(*shown, "slip p99", "memory")
-    for name, row in zip(_names(rows), rows, strict=True):
+    for name, row in zip(names(rows), rows, strict=True):
         slip = "-" if row.slip is None else format_duration(row.slip.p99 * 1e9)
         memory = "-" if row.peak_pss_bytes is None else format_size(row.peak_pss_bytes)
         counts.add_row(name, *(f"{getattr(row, each):,}" for each in shown.values()), slip, memory)
@@ -108,7 +108,7 @@ def counts(rows: Sequence[LoadRow]) -> Table:
 
 def times(rows: Sequence[LoadRow]) -> Table:
     shown = _columns("wait p50", "p90", "p99", "max", "work p50", "p90", "p99", "max")
-    for name, row in zip(_names(rows), rows, strict=True):
+    for name, row in zip(names(rows), rows, strict=True):
         shown.add_row(name, *_quantiles(row.waiting), *_quantiles(row.working))
     return shown
 
@@ -134,8 +134,8 @@ def _show_chart(load: Load, rows: Sequence[LoadRow], console: Console) -> None:
     about = f"backlog over {format_duration(ended * 1e9)}, at most {highest:,}"
     console.print(f"{about}; served a second; time of service", style="dim")
     blocks = _PLAIN if console.options.ascii_only else _BLOCKS
-    widest = max(map(len, _names(rows)))
-    for name, row in zip(_names(rows), rows, strict=True):
+    widest = max(map(len, names(rows)))
+    for name, row in zip(names(rows), rows, strict=True):
         service = "-" if row.working is None else format_duration(row.working.p50 * 1e9)
         line = chart(row.series, ended, max(highest, len(blocks)), blocks)
         console.print(

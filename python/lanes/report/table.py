@@ -413,7 +413,7 @@ def notes(comparison: Comparison) -> Iterator[Text]:
         yield Text(
             f"Too few rounds for a verdict: it takes {FEWEST}; give more --rounds, or a longer --budget.", "yellow"
         )
-    for line in _verdict(comparison):
+    for line in verdict(comparison):
         yield Text(line, "bold")
     if distance := comparison.distance:
         yield Text(
@@ -437,7 +437,7 @@ def notes(comparison: Comparison) -> Iterator[Text]:
         yield Text("held, released and native models are left out: a Python function has no C body", "dim")
 
 
-def _verdict(comparison: Comparison) -> Iterator[str]:
+def verdict(comparison: Comparison) -> Iterator[str]:
     """The fastest row; then, where that has no Python model or not the Python body, the fastest that has.
 
     None when the baseline is nothing to compare with: void, or fast because its tasks failed.

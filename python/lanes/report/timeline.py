@@ -76,7 +76,7 @@ class Lane:
 class Track:
     """The lanes of a row's typical run.
 
-    name:   of the row, with its number of workers where rows of the same name differ by it, as in a sweep.
+    name:   of the row, with its number of workers where other rows have the same name.
     wall_s: of that run; None where there is none, and then there are no lanes.
     remark: why there are no lanes, or why what they show is void: "no sense: ...", "error: ...", "void: ..."; None
             where all is well.
@@ -92,17 +92,24 @@ class Track:
 def timeline(comparison: Comparison, rows: Iterable[Row] | None = None) -> tuple[Track, ...]:
     """A track for each of these rows, or for all; a row that did not run has one without lanes, which says why."""
     texts = [task.text for task in comparison.workload.tasks]
-    names = Counter(row.name for row in comparison)
+    rows = list(comparison if rows is None else rows)
     return tuple(
         Track(
-            row.name if names[row.name] < 2 else f"{row.name}, {table.count(row.workers, 'worker')}",
+            name,
             row,
             row.typical.wall_s if row.typical else None,
             tuple(_lanes(row.typical, texts)) if row.typical else (),
-            _remark(row),
+            remark(row),
         )
-        for row in (comparison if rows is None else rows)
+        for name, row in zip(names(comparison, rows), rows, strict=True)
     )
+
+
+def names(comparison: Comparison, rows: Iterable[Row]) -> list[str]:
+    """What these rows are called in a picture: with their numbers of workers where names alone do not tell rows apart,
+    as in a sweep."""
+    many = Counter(row.name for row in comparison)
+    return [row.name if many[row.name] < 2 else f"{row.name}, {table.count(row.workers, 'worker')}" for row in rows]
 
 
 def chosen(comparison: Comparison, wanted: str | Iterable[str | tuple[str, str | None]] | None = None) -> list[Row]:
@@ -121,7 +128,7 @@ def chosen(comparison: Comparison, wanted: str | Iterable[str | tuple[str, str |
     usual = {model: min(rows, key=lambda row: row.body != "python") for model, rows in by_model.items()}
     if wanted is None:
         return list(usual.values())
-    found: list[Row] = []
+    found: dict[int, Row] = {}
     for word in wanted.split(",") if isinstance(wanted, str) else wanted:
         key = word.strip() if isinstance(word, str) else word
         meant = [row for row in comparison if key in (row.name, (row.model, row.body))][:1]
@@ -130,13 +137,14 @@ def chosen(comparison: Comparison, wanted: str | Iterable[str | tuple[str, str |
         if not meant:
             there = ", ".join(dict.fromkeys(row.name for row in comparison))
             raise ValueError(f"no row {short(key)}: there are {there}")
-        found += [row for row in meant if row not in found]
+        found.update((id(row), row) for row in meant)
     if not found:
         raise ValueError("no row: leave the models out for all, or give one")
-    return found
+    return list(found.values())
 
 
-def _remark(row: Row) -> str | None:
+def remark(row: Row) -> str | None:
+    """Why a row has nothing to show, or why what it shows is void; None where all is well."""
     why = row.reason or row.error or next((f"{law.name}: {law.why}" for law in row.broken), None)
     if why is None and not row.differences:
         return None if row.runs else "it did not run"

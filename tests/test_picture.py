@@ -1,0 +1,87 @@
+"""What all pictures share: they show themselves, stand on the right paper, and name their axes."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+
+import matplotlib
+import pytest
+from IPython.core.formatters import DisplayFormatter
+from matplotlib.colors import to_hex
+
+from lanes.report.palette import DARK, LIGHT
+from lanes.report.picture import Picture, palette, scale_of_factors, shortened, tell
+
+
+def test_it_is_a_picture_in_a_notebook_without_pyplot() -> None:
+    picture = Picture(4, 2)
+    picture.subplots().plot([1, 2])
+    shown, about = DisplayFormatter().format(picture)  # type: ignore[no-untyped-call]
+    assert about["image/png"] == {"width": 384, "height": 192}
+    header = shown["image/png"][:24]
+    assert header.startswith(b"\x89PNG")
+    assert struct.unpack(">II", header[16:24]) == (768, 384), "twice as fine as it is shown"
+
+
+def test_pictures_load_no_pyplot_and_open_nothing() -> None:
+    code = "import sys, lanes.report.plot_timeline as p; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("face", "expected"),
+    [("white", LIGHT), ("#fafafa", LIGHT), ("none", LIGHT), ("0.75", LIGHT), ("black", DARK), ("#0d1117", DARK)],
+)
+def test_the_paper_follows_the_style(face: str, expected: object) -> None:
+    with matplotlib.rc_context({"figure.facecolor": face}):
+        assert palette() is expected
+        assert to_hex(Picture(1, 1).get_facecolor()).upper() == palette().paper
+
+
+def test_a_title_takes_the_room_it_needs() -> None:
+    def top(title: str) -> float:
+        picture = Picture(6, 3)
+        axes = picture.subplots()
+        picture.entitle(title)
+        picture.canvas.draw_idle()
+        picture.draw_without_rendering()
+        return float(axes.get_position().y1)
+
+    assert top("one") > top("one\ntwo") > top("one\ntwo\nthree")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "logarithmic", "named"),
+    [
+        (0.9, 1.1, False, [0.9, 0.95, 1.0, 1.05, 1.1]),
+        (0.95, 2.0, False, [1.0, 1.25, 1.5, 1.75, 2.0]),
+        (0.9, 4.1, True, [1, 1.5, 2, 3]),
+        (0.4, 45, True, [0.5, 1, 2, 5, 10, 20]),
+        (0.4, 1500, True, [1, 10, 100, 1000]),
+    ],
+)
+def test_factors_far_apart_are_told_on_a_logarithmic_axis(
+    low: float, high: float, logarithmic: bool, named: list[float]
+) -> None:
+    found, ticks = scale_of_factors(low, high)
+    assert found == logarithmic
+    assert ticks == pytest.approx(named)
+
+
+def test_only_the_places_told_have_names() -> None:
+    axes = Picture(3, 2).subplots()
+    axes.set_xscale("log")
+    axes.set_xlim(1, 8)
+    tell(axes, "x", [1, 2, 8], ["one", "two", "eight"])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["one", "two", "eight"]
+    assert len(axes.get_xticks(minor=True)) == 0
+
+
+def test_what_others_have_worded_is_one_line_without_formulas() -> None:
+    assert shortened("killed\n  by SIGKILL", 60) == "killed by SIGKILL"
+    assert shortened("word " * 20, 10) == "word word…"
+    picture = Picture(3, 1)
+    picture.text(0, 0, shortened(r"of $5 and $\frac", 60))
+    picture.draw_without_rendering()
