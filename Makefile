@@ -20,7 +20,8 @@ help: ## this list
 compare: build ## the main job: the same downloads and the same compute on every model, in one table
 	@.venv/bin/lanes compare
 
-test: build ## all tests
+test: ## all tests
+	@.ci/setup test
 	@$(PY) -m pytest
 
 build: ## stop after the build, with .venv/bin/lanes and .venv/bin/python ready

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from lanes import host, interpreter, limits
 
@@ -68,6 +68,13 @@ def differences(one: Mapping[str, object], other: Mapping[str, object]) -> tuple
     )
 
 
+def in_words(facts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Every fact with its words. What nobody knows is left out."""
+    for name, value in facts.items():
+        if _known(name, facts):
+            yield _COUNTED.get(name, name.replace("_", " ")), _said(value)
+
+
 def _known(name: str, facts: Mapping[str, object]) -> bool:
     return name in facts and (facts[name] is not None or name in _NONE)
 
@@ -77,4 +84,8 @@ def _said(value: object) -> str:
         return "yes" if value else "no"
     if value is None:
         return "none"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_said(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)

@@ -22,6 +22,16 @@ class Shown:
         """In IPython's terminal, and where a notebook is read as text: what `print` shows."""
         return {"text/plain": str(self)}
 
+    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
+        """A page that needs nothing else, to be opened offline in any browser: the verdict in a sentence, tables,
+        charts and, of what was compared, a timeline to zoom into. See `lanes.report.html`.
+
+        Raises ImportError without Plotly, which the extra `html` brings; OSError where the file cannot be written.
+        """
+        from lanes.report import html
+
+        return given_out(html.text([self]), path)
+
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """All of it as JSON, which `lanes.read` makes a result again; see lanes/report/json.py for its fields."""
         from lanes.report import json

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -67,6 +68,15 @@ def show(anatomy: Anatomy, console: Console) -> None:
             _print(_tree(look), console)
         else:
             console.print(_nothing(look), soft_wrap=not console.is_terminal)
+
+
+def trees(anatomy: Anatomy) -> Iterator[tuple[str, str]]:
+    """Of each model its tree as plain text; of one that was not looked at, why."""
+    for look in anatomy:
+        if look.processes:
+            yield look.name, as_text(partial(_print, _tree(look)), 100)
+        else:
+            yield look.name, _nothing(look).plain
 
 
 def problems(anatomy: Anatomy) -> Iterator[str]:
