@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterable
@@ -20,6 +21,15 @@ MARK = "LANES_TEST_MARK"
 """An environment variable that every process of a test inherits."""
 
 MACHINE = {"python": "3.11.7", "gil": True, "processors_usable": 2}
+
+
+def copy_checkout(tree: Path) -> None:
+    """What it takes to build from, and nothing that was built."""
+    root = Path(__file__).parent.parent
+    for name in ("csrc", "python"):
+        shutil.copytree(root / name, tree / name, ignore=shutil.ignore_patterns("*.so", "*.egg-info", "__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, tree / name)
 
 
 def marked(mark: str, patience_s: float = 0.0) -> list[int]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from support import copy_checkout
+
 ROOT = Path(__file__).parent.parent
 CC = shutil.which("cc") or "cc"
 CURL = ("libcurl4-openssl-dev", "libcurl-devel", "curl-dev")
@@ -113,10 +115,7 @@ def test_header_older_than_promised(tmp_path: Path) -> None:
 def test_sdist_and_wheel(tmp_path: Path) -> None:
     """The sdist alone builds the wheel, with the flags named outright; the wheel's extension loads."""
     tree = tmp_path / "tree"
-    for name in ("csrc", "python"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("*.so", "*.egg-info", "__pycache__"))
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tree / name)
+    copy_checkout(tree)
 
     # No compiler, no libcurl: an sdist needs none.
     backend = "import sys; from setuptools import build_meta as b; getattr(b, sys.argv[1])(sys.argv[2])"

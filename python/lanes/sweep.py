@@ -130,6 +130,11 @@ class Sweep(Shown):
         return plot_sweep.plot(self)
 
 
+def comparison_of(result: Comparison | Sweep) -> Comparison:
+    """A comparison itself, or the one that a sweep is."""
+    return result.comparison if isinstance(result, Sweep) else result
+
+
 def sweep(
     workload: Workload | Callable[[Any], object],
     items: Iterable[object] | None = None,

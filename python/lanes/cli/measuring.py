@@ -14,13 +14,12 @@ from lanes.cli.rows import modules, row_of, written
 from lanes.cli.screen import display_of, file_of, json_of, make_console, refuse
 from lanes.compare import compare
 from lanes.comparison import Comparison
+from lanes.sweep import Sweep, comparison_of
 from lanes.types import Workload
 from lanes.workloads import function
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from lanes.sweep import Sweep
 
 Result = TypeVar("Result", "Comparison", "Sweep")
 T = TypeVar("T")
@@ -69,7 +68,7 @@ def _perform(
     for workload in made:
         results.append(measured(workload, options, measure, not results))
         if "quiet" in options:
-            for line in table.problems(_comparison(results[-1])):
+            for line in table.problems(comparison_of(results[-1])):
                 print(line, file=sys.stderr)
         else:
             console = make_console(stderr=to_stdout, least_width=80)
@@ -84,11 +83,7 @@ def _perform(
                 refuse(error)
     if to_stdout:
         print(json.text(results), end="")
-    return 0 if all(_comparison(result).ok for result in results) else 1
-
-
-def _comparison(result: Comparison | Sweep) -> Comparison:
-    return result if isinstance(result, Comparison) else result.comparison
+    return 0 if all(comparison_of(result).ok for result in results) else 1
 
 
 def workload_of(name: str, options: argparse.Namespace, command: str = "compare") -> Workload:

@@ -44,17 +44,18 @@ def text(comparison: Comparison, width: int = 80) -> str:
     return as_text(lambda console: show(comparison, console), width)
 
 
-def as_text(print_to: Callable[[Console], None], width: int) -> str:
-    """What is printed, as plain text; what stands in brackets is text like any other."""
+def as_text(print_to: Callable[[Console], None], width: int, colour: bool = False) -> str:
+    """What is printed, as plain text, or as a terminal with colours gets it; brackets are text like any other."""
     shown = io.StringIO()
     print_to(
         Console(
             file=shown,
             width=width,
-            no_color=True,
+            color_system="standard" if colour else None,
+            no_color=not colour,
             markup=False,
             emoji=False,
-            force_terminal=False,
+            force_terminal=colour,
             force_jupyter=False,
         )
     )
@@ -371,6 +372,11 @@ def _widest(comparison: Comparison) -> int:
     return max(len(row.name) for row in comparison)
 
 
+def surely(ratio: float, sure: Interval | None) -> str:
+    """A ratio and how sure it is: 1.42x (1.38-1.47)."""
+    return factor(ratio) + (f" ({_interval(sure)})" if sure else "")
+
+
 def _interval(interval: Interval) -> str:
     """1.38-1.47: the unit stands beside it."""
     return f"{factor(interval.low)[:-1]}-{factor(interval.high)[:-1]}"
@@ -407,8 +413,8 @@ def word(row: Row) -> Text:
 
 
 def notes(comparison: Comparison) -> Iterator[Text]:
-    if failed := _failures(comparison.baseline):
-        yield Text(failed, "yellow")
+    if words := failed(comparison.baseline):
+        yield Text(words, "yellow")
     if comparison.rounds < FEWEST:
         yield Text(
             f"Too few rounds for a verdict: it takes {FEWEST}; give more --rounds, or a longer --budget.", "yellow"
@@ -480,7 +486,7 @@ def said(row: Row) -> str:
     elif row.verdict is not None:
         facts.append(compared(row.verdict))
     elif row.speedup is not None:
-        facts.append(factor(row.speedup) + (f" ({_interval(row.interval)})" if row.interval else ""))
+        facts.append(surely(row.speedup, row.interval))
     facts += [f"void, {law.name}: {law.why}" for law in row.broken]
     return f"{row.name} with {count(row.workers, 'worker')}: {', '.join(facts)}"
 
@@ -500,7 +506,7 @@ def compared(verdict: Verdict | None) -> str:
         return "void"
     low, high = verdict.interval
     ends = Interval(1 / high, 1 / low) if verdict.word == "slower" else verdict.interval
-    return f"{factor(verdict.times)} ({_interval(ends)}) {verdict.word}"
+    return f"{surely(verdict.times, ends)} {verdict.word}"
 
 
 def _good(rows: Iterable[Row]) -> list[Row]:
@@ -514,7 +520,7 @@ def fastest(rows: Iterable[Row]) -> Row | None:
     return min(faster, key=lambda row: row.wall or 0.0, default=None)
 
 
-def _failures(baseline: Row) -> str | None:
+def failed(baseline: Row) -> str | None:
     """Failing alike is agreeing, but it is not what anybody meant to compare."""
     outcomes = baseline.runs[0].outcomes if baseline.runs else ()
     kinds = Counter(outcome.error or outcome.status for outcome in outcomes if outcome.status != "ok")
