@@ -50,6 +50,11 @@ def test_import_is_light() -> None:
     assert python(f"import sys, lanes; print(sys.modules.keys() & set({heavy!r}.split()))") == "set()"
 
 
+def test_import_loads_no_other_module_of_its_own() -> None:
+    """pytest imports the package in every session, wherever it is installed."""
+    assert python("import sys, lanes; print([name for name in sys.modules if name.startswith('lanes.')])") == "[]"
+
+
 def test_a_sample_loads_nothing_that_only_its_caller_needs() -> None:
     others = "anatomy arrivals claims cli closeup compare comparison doctor events laws load pulse stall sweep witness"
     code = f"import sys, lanes.sample; print([name for name in {others!r}.split() if f'lanes.{{name}}' in sys.modules])"

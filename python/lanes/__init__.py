@@ -16,11 +16,6 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-# What every run needs.
-from lanes.identity import Identity, IdentityFilter, current
-from lanes.run import run
-from lanes.types import InFlight, Outcome, Run, Span, Task
-
 if TYPE_CHECKING:
     from lanes.anatomy import Anatomy, Look, anatomy
     from lanes.claims import Claim, Figure, Trial, Trials, claims
@@ -29,9 +24,12 @@ if TYPE_CHECKING:
     from lanes.doctor import Finding
     from lanes.doctor import examine as doctor
     from lanes.flight import run_async
+    from lanes.identity import Identity, IdentityFilter, current
     from lanes.load import Instant, Load, LoadRow, load
     from lanes.report.read import read, read_all
+    from lanes.run import run
     from lanes.sweep import Curve, Fit, Sweep, sweep
+    from lanes.types import InFlight, Outcome, Run, Span, Task
     from lanes.workloads.compute import compute
     from lanes.workloads.counter import counter
     from lanes.workloads.download import download
@@ -97,10 +95,13 @@ _MODULES = {
     "comparison": "Comparison Difference Distance Faster Row",
     "doctor": "Finding doctor",
     "flight": "run_async",
+    "identity": "Identity IdentityFilter current",
     "load": "Instant Load LoadRow load",
     "magics": "load_ipython_extension",
     "report.read": "read read_all",
+    "run": "run",
     "sweep": "Curve Fit Sweep sweep",
+    "types": "InFlight Outcome Run Span Task",
     "workloads.compute": "compute",
     "workloads.counter": "counter",
     "workloads.download": "download",
