@@ -31,7 +31,7 @@ const page = {
     const drawing = page.timelines.get(plot)?.drawing() ?? page.drawings.charts[plot.dataset.chart];
     const layout = page.merged(page.merged(page.drawings.layout, drawing.layout), page.narrow.matches && drawing.narrow);
     plot.style.height = `${layout.height}px`;
-    const config = { displayModeBar: false, responsive: true, showTips: false, doubleClick: "reset" };
+    const config = { displayModeBar: false, responsive: true, showTips: false, typesetMath: false, doubleClick: "reset" };
     return Plotly.react(plot, page.coloured(drawing.data), page.coloured(layout), config);
   },
 

@@ -18,7 +18,7 @@ class Timeline {
     this.which?.addEventListener("change", () => this.choose(null) ?? page.draw(plot));
     for (const button of box.querySelectorAll("button")) button.addEventListener("click", () => this.act(button.value));
     plot.addEventListener("pointermove", (event) => this.point(event));
-    plot.addEventListener("click", (event) => this.point(event));
+    plot.addEventListener("pointerdown", (event) => this.point(event));
     plot.addEventListener("pointerleave", () => this.mark());
   }
 
@@ -100,7 +100,7 @@ class Timeline {
     const box = this.plot.getBoundingClientRect();
     const { x, y } = this.axes;
     const found = this.under(event.clientX - box.left - x._offset, event.clientY - box.top - y._offset);
-    if (event.type === "click" && found) this.chosen = found;
+    if (event.type === "pointerdown") this.chosen = found;
     this.mark(found ?? this.chosen);
   }
 
