@@ -117,7 +117,7 @@ def test_what_is_said_of_a_row_stands_beside_it() -> None:
     ).timeline()
     assert {
         "threading/python",
-        "1,000.0 ms; void: one at a time: 1.9",
+        "1,000.0 ms; void: broken law: one at a time (1.9)",
         "no sense: the same as held",
         "error: killed by SIGKILL",
     } <= set(words(picture))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 import lanes
-from lanes.comparison import Comparison, Row
+from lanes.comparison import Comparison, Difference, Row
 from lanes.laws import Judgement
 from lanes.report.timeline import Lane, chosen, timeline
 from lanes.types import Outcome, Span
@@ -138,8 +138,16 @@ def test_a_row_that_did_not_run_has_no_lanes_and_says_why(row: Row, remark: str)
 def test_what_is_void_is_said_beside_its_lanes() -> None:
     broken = make_row("threading", "python", BASE, BASE, judgements=(Judgement("one at a time", False, "1.9 of 1.05"),))
     (track,) = timeline(make_comparison(broken), [broken])
-    assert track.remark == "void: one at a time: 1.9 of 1.05"
+    assert track.remark == "void: broken law: one at a time (1.9 of 1.05)"
     assert len(track.lanes) == 1
+
+
+def test_outcomes_that_differ_are_said_beside_its_lanes() -> None:
+    row = make_row("threading", "python", BASE, BASE, differences=(Difference(0, 1, "", Outcome("ok"), Outcome("ok")),))
+    (track,) = timeline(make_comparison(row), [row])
+    assert track.remark == "DIFFERS"
+    (track,) = timeline(make_comparison(row), [replace(row, judgements=(Judgement("agree", False, "1 task differs"),))])
+    assert track.remark == "DIFFERS: 1 task differs"
 
 
 def all_bodies() -> Comparison:

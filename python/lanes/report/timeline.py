@@ -145,7 +145,8 @@ def chosen(comparison: Comparison, wanted: str | Iterable[str | tuple[str, str |
 
 def remark(row: Row) -> str | None:
     """Why a row has nothing to show, or why what it shows is void; None where all is well."""
-    why = row.reason or row.error or next((f"{law.name}: {law.why}" for law in row.broken), None)
+    broken = [each.why if row.differences else f"broken law: {each.name} ({each.why})" for each in row.broken]
+    why = row.reason or row.error or next(iter(broken), None)
     if why is None and not row.differences:
         return None if row.runs else "it did not run"
     word = table.word(row).plain
