@@ -12,7 +12,7 @@ SANITIZE = -std=c11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -ffp-contract=o
 PLAIN = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 LIBS = $(or $(LANES_CURL_LIBS),-lcurl) -lz
 
-.PHONY: help compare test build bench docs lint sanitize sanitize-address sanitize-thread clean
+.PHONY: help compare test build bench docs pictures lint sanitize sanitize-address sanitize-thread clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -35,6 +35,9 @@ docs: ## the reference as pages, in build/docs; a warning is an error
 	@.ci/setup docs
 	@.venv/bin/mkdocs build --config-file .docs/mkdocs.yml
 	@echo build/docs/index.html
+
+pictures: build ## those of the README, from runs here and now
+	@$(PY) .docs/pictures.py
 
 lint: build ## linters, formatters and the type checker
 	$(PY) -m ruff check
