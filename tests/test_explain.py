@@ -32,6 +32,9 @@ def said(*usages: Usage, tasks: int = MANY, wall_s: float = 1.1, aside: int = 1)
             "waited for a processor for 50% of its time: 4 workers on 2",
         ),
         ([make_usage(0.1, queue_s=0.2, gil_s=0.17)], "waited for a processor for 22% of its time: 1 worker on 2"),
+        # Counters begin a moment before the work, so a part may seem to be more than all of it.
+        ([make_usage(queue_s=1.0)], "waited for a processor for 100% of its time: 1 worker on 2"),
+        ([make_usage(0.95)], "computed on one processor; 100% CPU"),
         # Then half or more blocked, with one task in flight.
         ([make_usage(0.027)], "waited for one task at a time; 3% CPU"),
         ([make_usage(0.44)], "waited for one task at a time; 49% CPU"),

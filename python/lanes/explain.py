@@ -39,8 +39,9 @@ def where_time_went(run: Run, processors: int) -> str | None:
 
 
 def _of_work(run: Run, parts: Split, processors: int) -> str:
-    cpu, queue, blocked = map(parts.share, (parts.cpu_s, parts.run_queue_s, parts.blocked_s))
-    gil = parts.share(parts.gil_wait_s or 0.0)
+    spent = parts.cpu_s, parts.run_queue_s, parts.gil_wait_s or 0.0, parts.blocked_s
+    # The counters begin a moment before the work, so of very short work a part may seem to be more than all of it.
+    cpu, queue, gil, blocked = (min(1.0, parts.share(each)) for each in spent)
     if gil >= _MUCH:
         return f"took turns on the GIL: {gil:.0%} of its time waiting for it"
     if queue >= _MUCH:
