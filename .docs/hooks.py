@@ -27,9 +27,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     made = {
         "README.md": readme,
         "CHANGELOG.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
-        "command-line.md": prose.command_line(),
-        "grid.md": prose.grid(),
-        "notebook.md": prose.notebook(),
+        **{name: make() for name, make in prose.PAGES.items()},
         "colours.css": "\n".join(_colours()),
     }
     for name, text in made.items():

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from pkgutil import resolve_name
 from textwrap import dedent
+from typing import Any, cast
 
 import lanes
 
@@ -20,7 +21,7 @@ DIRECTIVE = re.compile(r"^::: (\S+)$", re.MULTILINE)
 """Where a page has the docstring of something, by its path. That of a module ends with `.__doc__`."""
 
 _COLUMNS = re.compile(r"\S {2,}\S")
-_WIDTH = "100"
+os.environ["COLUMNS"] = "100"  # of what prints its help
 
 
 def found(path: str) -> object:
@@ -77,8 +78,17 @@ def _linked(text: str) -> str:
 
 def markdown(docstring: str, fields: Mapping[str, str]) -> str:
     """A docstring as Markdown. `fields` are what it may list, each before a colon, and their types."""
-    paragraphs = [_marked(paragraph, fields) for paragraph in re.split(r"\n\s*\n", docstring.strip("\n"))]
-    return _linked("\n\n".join(paragraphs))
+    paragraphs: list[str] = []
+    for paragraph in re.split(r"\n\s*\n", docstring.strip("\n")):
+        if paragraphs and _indented(paragraphs[-1]) and _indented(paragraph):  # a blank line ends no block of code
+            paragraphs[-1] += f"\n\n{paragraph}"
+        else:
+            paragraphs.append(paragraph)
+    return _linked("\n\n".join(_marked(paragraph, fields) for paragraph in paragraphs))
+
+
+def _indented(paragraph: str) -> bool:
+    return all(not line or line.startswith("    ") for line in paragraph.splitlines())
 
 
 def _marked(paragraph: str, fields: Mapping[str, str]) -> str:
@@ -87,7 +97,7 @@ def _marked(paragraph: str, fields: Mapping[str, str]) -> str:
         return _fenced("pycon", dedent(paragraph))
     if fields and (items := _items(" ".join(line.strip() for line in lines), fields)):
         return "\n".join(items)
-    if all(line.startswith("    ") for line in lines):
+    if _indented(paragraph):
         return _fenced("text", dedent(paragraph))
     if sum(bool(_COLUMNS.search(line.strip())) for line in lines) > 1:
         return _fenced("text", paragraph)
@@ -125,7 +135,6 @@ def command_line() -> str:
     """The help of the command and of all below it, as they print it."""
     from lanes.cli.parser import make_parser
 
-    os.environ["COLUMNS"] = _WIDTH
     return "\n\n".join(("# Command line", *_helps(make_parser(), 2)))
 
 
@@ -141,9 +150,48 @@ def notebook() -> str:
     """What the magics do, and their options as they print them."""
     from lanes.magics import LanesMagics
 
-    os.environ["COLUMNS"] = _WIDTH
     options = _fenced("text", LanesMagics.lanes.parser.format_help().lstrip(": \n"))
     return "\n\n".join(("# In a notebook", "::: lanes.magics.__doc__", "## Options", options))
+
+
+def pytest() -> str:
+    """What the plugin brings: fixtures, a marker with its thresholds, options."""
+    from lanes.guard import THRESHOLDS
+
+    parts = (
+        "# In pytest",
+        "::: lanes.pytest_plugin.__doc__",
+        "## Fixtures",
+        *(f"::: lanes.pytest_plugin.{name}" for name in ("lanes", "lanes_compare", "Lanes", "LanesCompare")),
+        "## The marker",
+        "`@pytest.mark.lanes` takes the choices of `lanes.compare`, `tasks=` of a function that is called with items in"
+        " turn, and thresholds, each for the rows that are named:",
+        _table(
+            ("threshold", "what a row is given", "example"),
+            ((f"`{each.name}`", each.wanted, f"`{each.example}`") for each in THRESHOLDS.values()),
+        ),
+        "::: lanes.guard.__doc__",
+        "## Options",
+        _fenced("text", _options_of_pytest()),
+    )
+    return "\n\n".join(parts)
+
+
+def _options_of_pytest() -> str:
+    """As its help has them, without all those that are not ours."""
+    from lanes.pytest_session import add_options
+
+    parser = argparse.ArgumentParser(usage=argparse.SUPPRESS, add_help=False)
+    group = parser.add_argument_group("on the command line")
+    for_configuration = parser.add_argument_group("in the configuration")
+
+    class Options:
+        getgroup = staticmethod(lambda *_: Options)
+        addoption = group.add_argument
+        addini = staticmethod(lambda name, words, **_: for_configuration.add_argument(name, help=words))
+
+    add_options(cast(Any, Options))
+    return parser.format_help()
 
 
 def grid() -> str:
@@ -203,6 +251,15 @@ def _workloads() -> Iterator[str]:
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = (head, ("---",) * len(head), *rows)
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+PAGES = {
+    "command-line.md": command_line,
+    "grid.md": grid,
+    "notebook.md": notebook,
+    "pytest.md": pytest,
+}
+"""The pages that are made, by name."""
 
 
 def linked_files(text: str, root: Path) -> tuple[str, list[str]]:

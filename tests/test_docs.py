@@ -39,7 +39,9 @@ def _loaded(path: Path) -> ModuleType:
 
 prose: Any = _loaded(DOCS / "prose.py")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PATHS = [path for page in sorted(DOCS.rglob("*.md")) for path in prose.DIRECTIVE.findall(page.read_text("utf-8"))]
+PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted(DOCS.rglob("*.md"))}
+MADE = {name: make() for name, make in prose.PAGES.items()}
+PATHS = [path for text in (PAGES | MADE).values() for path in prose.DIRECTIVE.findall(text)]
 """Whatever has its docstring on a page."""
 DESCRIBED = {path: prose.found(path) for path in PATHS}
 CLASSES = {path: each for path, each in DESCRIBED.items() if inspect.isclass(each)}
@@ -47,9 +49,9 @@ FUNCTIONS = {path: each for path, each in DESCRIBED.items() if inspect.isfunctio
 
 
 def members(cls: type) -> Iterator[tuple[str, Any]]:
-    """The public functions of a class, those behind its properties included."""
+    """The public functions of a class, those behind its properties included, but for what matplotlib adds."""
     for name, member in vars(cls).items():
-        if name.startswith("_") and name != "__getitem__":
+        if (name.startswith("_") and name != "__getitem__") or (cls.__name__, name) == ("Picture", "set"):
             continue
         if isinstance(member, property):
             yield name, member.fget
@@ -109,8 +111,8 @@ def test_examples_run(name: str) -> None:
 
 def examples() -> dict[str, str]:
     """Pieces of Python that nobody runs, by where they stand."""
-    pages = {page.name: page.read_text(encoding="utf-8") for page in (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))}
-    blocks = {name: re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) for name, text in pages.items()}
+    texts = {"README.md": README, **PAGES}
+    blocks = {name: re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) for name, text in texts.items()}
     found = {f"{name}, {n}": code for name, codes in blocks.items() for n, code in enumerate(codes)}
     for name, module in {**sys.modules}.items():
         if name.partition(".")[0] == "lanes" and module.__doc__:
@@ -131,16 +133,17 @@ def test_examples_compile_and_name_what_there_is(where: str) -> None:
 
 
 def commands() -> list[str]:
-    """The command lines of the README: those in blocks, and those between words."""
-    blocks = re.findall(r"^```[a-z]*\n(.*?)^```", README, re.M | re.S)
+    """The command lines of the README and of the pages: those in blocks, and those between words."""
+    text = "\n".join((README, *PAGES.values()))
+    blocks = re.findall(r"^```[a-z]*\n(.*?)^```", text, re.M | re.S)
     in_blocks = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
-    between = re.findall(r"`(lanes\s[^`]*)`", re.sub(r"^```.*?^```", "", README, flags=re.M | re.S))
+    between = re.findall(r"`(lanes\s[^`]*)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
     lines = [*in_blocks, *(" ".join(each.split()) for each in between)]
     return list(dict.fromkeys(line for line in lines if re.match(r"lanes [a-z-]", line)))
 
 
 @pytest.mark.parametrize("line", commands())
-def test_command_lines_of_the_readme_parse(line: str) -> None:
+def test_command_lines_parse(line: str) -> None:
     """WORKLOAD stands for any; a command alone is one that there is."""
     words = shlex.split(line.replace("WORKLOAD", "wait"), comments=True)[1:]
     if len(words) > 1:
@@ -162,6 +165,10 @@ def test_docstrings_become_markdown() -> None:
 
     plain   as `lanes.run` does
     call    another
+
+        code
+
+        more
     """
     done = prose.markdown(inspect.cleandoc(docstring), {"x": "int", "y": "", "z": "str"})
     assert done.split("\n\n") == [
@@ -169,6 +176,8 @@ def test_docstrings_become_markdown() -> None:
         "- **x** (<code>int</code>), **y**: two.\n- **z** (<code>str</code>): another: with colons, and lines.",
         "```pycon\n>>> lanes.run\n1\n```",
         "```text\nplain   as `lanes.run` does\ncall    another\n```",
+        "```text\ncode",
+        "more\n```",
     ]
 
 

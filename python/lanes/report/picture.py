@@ -32,7 +32,8 @@ _SHARP = 2
 class Picture(Figure):
     """A figure that is its own picture where it is the last line of a notebook's cell.
 
-    A plain one is so only once pyplot has been imported, and lanes does not import it.
+    A plain one is so only once pyplot has been imported, and lanes does not import it. It is saved by `savefig(path)`,
+    as any figure of matplotlib.
     """
 
     def __init__(self, width: float, height: float) -> None:

@@ -34,6 +34,13 @@ def read(path: str | os.PathLike[str]) -> Result:
     It is what it was: `print` shows the same, and so do all other forms of it. Of a run other than the typical one the
     spans are not in the file; nor are the values of outcomes that went well, nor what it takes to run its workload.
 
+    >>> from tempfile import NamedTemporaryFile
+    >>> result = lanes.compare(lanes.wait(tasks=2, duration="5ms"), models="serial", bodies="python", rounds=1)
+    >>> with NamedTemporaryFile(suffix=".json") as file:
+    ...     text = result.to_json(file.name)
+    ...     print(lanes.read(file.name).seed == result.seed)
+    True
+
     Raises OSError for a file that cannot be read, and ValueError for one that has no result, or several: `read_all`
     gives them all.
     """

@@ -41,9 +41,10 @@ _WORDS: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One task on its lane. The ids are the kernel's; cpu is the processor it began on, by number.
+    """One task on its lane.
 
     task:      its index in the workload; text: what it is about, as the workload has it ("" where that says nothing).
+    worker:    the number of the lane. thread_id, process_id: the kernel's. cpu: the processor it began on.
     claimed_s, started_s, finished_s: seconds since the run began: taken by the worker, begun and ended by the body.
     cpu_s:     CPU seconds of its own, between start and finish.
     working:   the share of that time, from 0 to 1.
@@ -64,8 +65,12 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One worker and its tasks, in the order in which they began. label: "thread 0", "process 1", "place 2", "caller";
-    the numbers are in the order in which the workers began their first tasks."""
+    """One worker and its tasks.
+
+    worker: its number, from 0, in the order in which the workers began their first tasks.
+    label:  the same in words: "thread 0", "process 1", "place 2", "caller".
+    bars:   in the order in which the tasks began.
+    """
 
     worker: int
     label: str
@@ -76,6 +81,7 @@ class Lane:
 class Track:
     """The lanes of a row's typical run.
 
+    row:    it itself. lanes: one for each worker.
     name:   of the row, with its number of workers where other rows have the same name.
     wall_s: of that run; None where there is none, and then there are no lanes.
     remark: why there are no lanes, or why what they show is void: "no sense: ...", "error: ...", "void: ..."; None
