@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import lanes
 from lanes import proc
@@ -64,6 +65,7 @@ STALL = Stall(
 )
 
 
+@cache
 def make_comparisons() -> Comparison:
     """One with a row for each thing that can come of a row."""
     usages = (
@@ -103,6 +105,7 @@ def make_comparisons() -> Comparison:
     return replace(made, machine=FACTS, budget_s=60.0, label=NASTY)
 
 
+@cache
 def make_measuring() -> Comparison:
     """One whose workload measures more than time, not known in one round."""
     work = lanes.counter(tasks=2)
@@ -116,6 +119,7 @@ def make_measuring() -> Comparison:
     return replace(made, workload=work, rows=tuple(rows))
 
 
+@cache
 def make_sweep() -> Sweep:
     rows = [
         make_row("native-fork", None, [wall / n for wall in BASE], BASE, workers=n, judgements=judgements)
@@ -131,6 +135,7 @@ def make_sweep() -> Sweep:
     return Sweep(replace(made, machine=FACTS), (1, 2, 4), curves)
 
 
+@cache
 def make_load() -> Load:
     times = Times(0.01, 0.02, 0.03, 0.04)
     rows = (
@@ -146,6 +151,7 @@ def make_load() -> Load:
     return Load(Wait(2, (20_000_000,)), Terms(100.0, "poisson", 1.0, None, "wait", 3.0), 100, 5, FACTS, rows, NASTY)
 
 
+@cache
 def make_trials() -> Trials:
     claim = Claim(
         1,
@@ -174,6 +180,7 @@ def make_trials() -> Trials:
     return Trials((sure, holds, failed), FACTS, 7, 2.5)
 
 
+@cache
 def make_anatomy() -> Anatomy:
     def process(number: int, parent: int, forked: bool) -> Seen:
         thread = SeenThread(number, NASTY[:15], "sleeping", "futex_wait", 1, 12.34, 0.5, None, 12, 34, None, (1, 2))

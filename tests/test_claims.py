@@ -441,7 +441,7 @@ def test_the_evidence_says_rule_rounds_interval_and_what_was_measured(capsys: py
 
 
 def test_markdown_is_a_table_whose_cells_stay_cells() -> None:
-    lines = report.markdown(make_trials()).splitlines()
+    lines = make_trials().to_markdown().splitlines()
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines[:4]}) == 1
     assert lines[2].startswith("| 1 | It is made. | a 2x; b 550 ms (500-600) | *depends* on the time of day")
 

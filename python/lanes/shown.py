@@ -11,6 +11,10 @@ import os
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas
 
 
 class Shown:
@@ -18,9 +22,22 @@ class Shown:
 
     __slots__ = ()
 
+    def _repr_html_(self) -> str:
+        """In a notebook: the tables, and below them in words what stands out."""
+        from lanes.report import cell
+
+        return cell.html(self)
+
     def _repr_mimebundle_(self, **wanted: object) -> dict[str, str]:
         """In IPython's terminal, and where a notebook is read as text: what `print` shows."""
         return {"text/plain": str(self)}
+
+    def to_csv(self, path: str | os.PathLike[str] | None = None, table: str = "rows") -> str:
+        """A table of it as CSV, raw, with units in the names of the columns: see lanes/report/records.py for the tables
+        and their columns."""
+        from lanes.report import csv
+
+        return given_out(csv.text([self], table), path)
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
         """A page that needs nothing else, to be opened offline in any browser: the verdict in a sentence, tables,
@@ -37,6 +54,31 @@ class Shown:
         from lanes.report import json
 
         return given_out(json.text([self]), path)
+
+    def to_markdown(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Its tables as GitHub's Markdown has them, and below them in words what stands out."""
+        from lanes.report import markdown
+
+        return given_out(markdown.text([self]), path)
+
+    def to_pandas(self, table: str = "rows") -> pandas.DataFrame:
+        """A table of it as a DataFrame, a record a row: "rows", as `to_csv` has them, or another one, such as "spans"
+        of a comparison, "curves" of a sweep or "series" of a load: see lanes/report/records.py.
+
+        Raises ValueError for a table that there is not, and ImportError without pandas.
+        """
+        from lanes.report import frame
+
+        return frame.frame([self], table)
+
+    def to_pyperf(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The rows of a comparison or a sweep as benchmarks of pyperf: `python -m pyperf compare_to a.json b.json`.
+
+        Raises ValueError for other results, and where no row ran well.
+        """
+        from lanes.report import pyperf
+
+        return given_out(pyperf.text([self]), path)
 
     def to_trace(self, path: str | os.PathLike[str] | None = None) -> str:
         """Its lanes in the Chrome trace event format, to be opened in Perfetto (https://ui.perfetto.dev): a process for

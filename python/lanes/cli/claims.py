@@ -12,7 +12,7 @@ from lanes.cli.screen import bar_of, file_of, hand_out, json_of, make_console, r
 
 def run_claims(options: argparse.Namespace) -> int:
     from lanes.report import claims as report
-    from lanes.report import json
+    from lanes.report import json, markdown
 
     if "list" in options:
         report.show_list(listed(), make_console(least_width=80))
@@ -39,7 +39,7 @@ def run_claims(options: argparse.Namespace) -> int:
         (report.show_evidence if names else report.show)(trials, console)
     for text, file, shown in (
         (lambda trials: json.text([trials]), path, to_stdout),
-        (report.markdown, page if page != Path("-") else None, page == Path("-")),
+        (lambda trials: markdown.text([trials]), page if page != Path("-") else None, page == Path("-")),
     ):
         hand_out(partial(text, trials), shown, file)
     return 0 if trials.ok else 1

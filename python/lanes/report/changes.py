@@ -17,6 +17,7 @@ from rich.text import Text
 
 from lanes import machine, stats
 from lanes.comparison import Comparison, Row
+from lanes.report.blocks import Block
 from lanes.report.table import STYLES, bare_table, count, factor, listed, params_of, print_table, time_unit
 from lanes.shown import Shown
 from lanes.sweep import Sweep
@@ -48,25 +49,31 @@ def pairs(one: Sequence[Comparison], other: Sequence[Comparison]) -> list[Pair]:
 
 def show(one: Sequence[Comparison], other: Sequence[Comparison], names: tuple[str, str], console: Console) -> None:
     """Print a table for every workload that both files have."""
+    for place, block in enumerate(blocks(one, other, names)):
+        if place:
+            console.print()
+        if block.heading:
+            console.print(Text(block.heading, "bold"), soft_wrap=not console.is_terminal)
+        for part in block.parts:
+            if isinstance(part, Table):
+                print_table(part, console)
+                console.print()
+            else:  # in a pipe a line stays one line, for whoever searches it
+                console.print(part, soft_wrap=not console.is_terminal)
+
+
+def blocks(one: Sequence[Comparison], other: Sequence[Comparison], names: tuple[str, str]) -> Iterator[Block]:
+    """Which files they are and what differs of their machines; then a table for every workload that both have."""
     matched = pairs(one, other)
-    _print((f"{letter}: {name}" for letter, name in zip("AB", names, strict=True)), console)
-    _print((Text(line, "yellow") for line in _warnings(matched)), console)
+    lines = [Text(f"{letter}: {name}") for letter, name in zip("AB", names, strict=True)]
+    lines += [Text(line, "yellow") for line in _warnings(matched)]
     for letter, all_of_it, place in (("A", one, 0), ("B", other, 1)):
         alone = [each for each in all_of_it if not any(each is pair[place] for pair in matched)]
-        _print((Text(f"Only in {letter}: {_title(each)}", "yellow") for each in alone), console)
+        lines += [Text(f"Only in {letter}: {_title(each)}", "yellow") for each in alone]
+    yield Block("", tuple(lines))
     for first, second in matched:
-        console.print()
-        _print([Text(_title(first), "bold")], console)
         both = _both(first, second)
-        print_table(_table(both), console)
-        console.print()
-        _print(_notes(first, second, both), console)
-
-
-def _print(lines: Iterable[str | Text], console: Console) -> None:
-    """In a pipe a line stays one line, for whoever searches it."""
-    for line in lines:
-        console.print(line, soft_wrap=not console.is_terminal)
+        yield Block(_title(first), (_table(both), *_notes(first, second, both)))
 
 
 def _workload(comparison: Comparison) -> tuple[str, str, int]:

@@ -99,14 +99,17 @@ def show_evidence(trials: Trials, console: Console) -> None:
         console.print(Text(line, "dim"))
 
 
-def markdown(trials: Trials) -> str:
-    """A table for a page, and below it on what machine that is so."""
-    lines = ["| | claim | measured here | verdict |", "|---|---|---|---|"]
+def verdicts(trials: Trials) -> Table:
+    """A table for a page: every claim, what was measured here, and the verdict."""
+    table = bare_table()
+    for name in ("", "claim", "measured here", "verdict"):
+        table.add_column(name, no_wrap=not name)
     for trial in trials:
-        verdict = " ".join(filter(None, (f"*{word(trial).plain}*", why(trial))))
-        cells = (str(trial.claim.number), trial.claim.sentence, trial.here, verdict)
-        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
-    return "\n".join((*lines, "", circumstances(trials), ""))
+        verdict = word(trial)
+        if more := why(trial):
+            verdict = Text.assemble(verdict, f" {more}")
+        table.add_row(str(trial.claim.number), trial.claim.sentence, trial.here, verdict)
+    return table
 
 
 def document(trials: Trials) -> dict[str, object]:

@@ -45,7 +45,11 @@ def show(load: Load, console: Console) -> None:
     console.print(TIMES, style="dim")
     table.print_table(times(ran), console)
     console.print()
-    _show_chart(load, ran, console)
+    heading, lines = backlogs(load, _PLAIN if console.options.ascii_only else _BLOCKS)
+    console.print(heading, style="dim")
+    for line in lines:
+        console.print(line, soft_wrap=True)
+    console.print()
     for note in notes(load):
         console.print(note, soft_wrap=wrap)
 
@@ -128,20 +132,19 @@ def _ms(seconds: float) -> str:
 # ---- the chart
 
 
-def _show_chart(load: Load, rows: Sequence[LoadRow], console: Console) -> None:
+def backlogs(load: Load, blocks: str = _BLOCKS) -> tuple[str, list[str]]:
+    """What is drawn, in words; and for each row that made sense a line: the backlog as it was, and the service."""
+    rows = [row for row in load if row.reason is None]
     ended = max((row.series[-1].until_s for row in rows if row.series), default=0.0)
     highest = max((row.most_backlog for row in rows), default=0)
-    about = f"backlog over {format_duration(ended * 1e9)}, at most {highest:,}"
-    console.print(f"{about}; served a second; time of service", style="dim")
-    blocks = _PLAIN if console.options.ascii_only else _BLOCKS
-    widest = max(map(len, names(rows)))
+    widest = max(map(len, names(rows)), default=0)
+    lines = []
     for name, row in zip(names(rows), rows, strict=True):
         service = "-" if row.working is None else format_duration(row.working.p50 * 1e9)
         line = chart(row.series, ended, max(highest, len(blocks)), blocks)
-        console.print(
-            f"{name:<{widest}} {line:<{_WIDTH}} {format_frequency(row.served):>8} {service:>8}", soft_wrap=True
-        )
-    console.print()
+        lines.append(f"{name:<{widest}} {line:<{_WIDTH}} {format_frequency(row.served):>8} {service:>8}")
+    about = f"backlog over {format_duration(ended * 1e9)}, at most {highest:,}"
+    return f"{about}; served a second; time of service", lines
 
 
 def chart(series: Sequence[Point], ended_s: float, highest: int, blocks: str = _BLOCKS) -> str:

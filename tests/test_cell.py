@@ -1,0 +1,94 @@
+"""What a notebook's cell shows: the tables and words of a terminal, as HTML that is safe, to be read on any paper."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from lanes.report import cell, table
+from lanes.report.palette import DARK, LIGHT, luminance
+from lanes.shown import Shown
+from results import NASTY, RESULTS, make_comparisons
+
+
+class Page(HTMLParser):
+    """Collects tags, and the text of what is seen."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: object) -> None:
+        self.tags.append(tag)
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+def test_every_result_is_well_formed_and_all_text_escaped(kind: str) -> None:
+    html = RESULTS[kind]._repr_html_()
+    page = Page(html)
+    assert page.open == []
+    known = {"div", "style", "p", "span", "table", "caption", "thead", "tbody", "tr", "th", "td", "details", "summary"}
+    assert set(page.tags) <= known | {"pre"}, "no script, no link, nothing that loads anything"
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_it_says_what_the_terminal_says() -> None:
+    result = make_comparisons()
+    seen = " ".join(Page(result._repr_html_()).words)
+    for note in table.notes(result):
+        assert note.plain.strip() in seen
+    assert "wait: 2 tasks, duration 50 ms" in seen
+    assert NASTY in seen, "as text"
+
+
+def test_verdicts_have_their_colours_and_the_winner_is_bold() -> None:
+    html = make_comparisons()._repr_html_()
+    assert re.search(r'<tr class="bold"><th scope="row">native-epoll</th>', html)
+    assert '<span class="green">faster</span>' in html
+    assert '<span class="yellow">slower</span>' in html
+    assert '<span class="bold red">void</span>' in html
+
+
+@pytest.mark.parametrize("kind", ["sweep", "load", "trials", "anatomy"])
+def test_every_kind_has_its_words(kind: str) -> None:
+    words = {
+        "sweep": "speed-up over serial/python, by number of workers",
+        "load": "waiting, from due to started",
+        "trials": "measured here",
+        "anatomy": "3 of 48 tasks in flight",
+    }
+    result: Shown = RESULTS[kind]
+    assert words[kind] in " ".join(Page(result._repr_html_()).words)
+
+
+def mixed(colour: str, ink: str) -> str:
+    """What a browser makes of it."""
+    parts = ((int(ink[n : n + 2], 16), int(colour[n : n + 2], 16)) for n in (1, 3, 5))
+    return "#" + "".join(f"{round(cell.INK * one + (1 - cell.INK) * other):02X}" for one, other in parts)
+
+
+@pytest.mark.parametrize("style", cell.COLOURS)
+@pytest.mark.parametrize(("paper", "ink"), [("#FFFFFF", "#1F2328"), ("#111111", "#E6EDF3"), ("#1E1E1E", "#CCCCCC")])
+def test_colours_can_be_read_on_light_and_on_dark_paper(style: str, paper: str, ink: str) -> None:
+    colour = mixed(cell.between(*cell.COLOURS[style]), ink)
+    lighter, darker = sorted((luminance(colour), luminance(paper)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 4.5
+
+
+def test_colours_are_those_of_the_palette() -> None:
+    assert cell.COLOURS["green"] == (LIGHT.verdicts["faster"], DARK.verdicts["faster"])
+    assert cell.between("#000000", "#FF8010") == "#7F4008"

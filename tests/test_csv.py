@@ -1,0 +1,36 @@
+"""Records as CSV, read with the standard library's reader."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from lanes.report import csv as report
+from lanes.report import records
+from results import NASTY, RESULTS, make_comparisons, make_measuring
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+def test_what_is_read_is_what_was_written(kind: str, tmp_path: Path) -> None:
+    text = RESULTS[kind].to_csv(tmp_path / "rows.csv")
+    assert (tmp_path / "rows.csv").read_text() == text
+    columns, found = records.records([RESULTS[kind]])
+    reader = csv.DictReader(io.StringIO(text))
+    assert list(reader) == [{name: "" if each[name] is None else str(each[name]) for name in columns} for each in found]
+
+
+def test_numbers_are_raw_and_text_is_quoted() -> None:
+    rows = list(csv.DictReader(io.StringIO(make_comparisons().to_csv())))
+    assert rows[1]["wall_s"] == "0.55"
+    assert rows[5]["error"] == NASTY
+    assert rows[4]["wall_s"] == ""
+
+
+def test_any_table_can_be_asked_for_and_results_stand_below_each_other() -> None:
+    spans = list(csv.DictReader(io.StringIO(make_comparisons().to_csv(table="spans"))))
+    assert {"task", "worker", "thread_id", "claimed_s"} <= set(spans[0])
+    rows = list(csv.DictReader(io.StringIO(report.text([make_comparisons(), make_measuring()]))))
+    assert (rows[0]["lost"], rows[-1]["lost"]) == ("", "3.0")
