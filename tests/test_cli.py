@@ -91,7 +91,7 @@ LANES = (sys.executable, "-m", "lanes")
         ("doctor --json=", "--json needs the name of a file"),
         ("doctor --json /no/such/file", "cannot write /no/such/file: there is no directory"),
         ("doctor nonsense", "unrecognized arguments: nonsense"),
-        ("report", "required: A.json, B.json"),
+        ("report", "required: RESULT.json"),
         ("report /no/such/file /dev/null", "cannot read /no/such/file: No such file"),
         ("report /dev/null /dev/null", "cannot read /dev/null: it is not JSON"),
         ("origin --port 65536", "port must be a whole number from 0 to 65,535, not 65536"),

@@ -16,7 +16,7 @@ from lanes.cli.claims import run_claims
 from lanes.cli.commands import serve_origin, show_doctor, show_models, show_workloads
 from lanes.cli.loading import FULL, KINDS, LASTING, QUEUE, run_load
 from lanes.cli.measuring import BY_DEFAULT, run_compare, run_sweep
-from lanes.cli.reporting import run_report
+from lanes.cli.reporting import FORMS, run_report
 from lanes.cli.rows import input_of, modules, option_of, row_of, written
 from lanes.compare import BUDGET_S
 from lanes.sample import DEADLINE_S
@@ -60,7 +60,11 @@ _EXAMPLES = {
         "lanes claims --markdown claims.md --json claims.json",
     ),
     "doctor": ("lanes doctor", "lanes doctor --json machine.json"),
-    "report": ("lanes report before.json after.json",),
+    "report": (
+        "lanes report result.json",
+        "lanes report result.json --markdown - --csv rows.csv --trace trace.json",
+        "lanes report before.json after.json",
+    ),
     "models": ("lanes models",),
     "workloads": ("lanes workloads",),
     "origin": ("lanes origin --port 8080", "curl 'http://127.0.0.1:8080/?size=65536&ms=50' -o body"),
@@ -187,10 +191,13 @@ def _add_doctor(commands: Subparsers) -> None:
 
 
 def _add_report(commands: Subparsers) -> None:
-    about = "what became faster or slower between two files that compare --json wrote"
+    about = "a result that --json wrote, shown again or in another form; or what became faster or slower to a second"
     parser = _add(commands, "report", about, _EXAMPLES["report"], run_report)
-    parser.add_argument("before", metavar="A.json", help="the file with the times to begin with")
-    parser.add_argument("after", metavar="B.json", help="the file that is held against it")
+    parser.add_argument("result", metavar="RESULT.json", help="what compare, sweep, load, claims or anatomy wrote")
+    parser.add_argument("other", metavar="OTHER.json", nargs="?", help="a comparison or a sweep held against the first")
+    for form, words in FORMS.items():
+        parser.add_argument(f"--{form}", metavar="FILE", help=f"{words}; - is standard output")
+    parser.add_argument("--details", action="store_true", help="all tables of a comparison, the evidence of claims")
 
 
 def _number(text: str) -> int | str:
