@@ -14,6 +14,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from textwrap import dedent
 from typing import Any, cast
+from unittest.mock import patch
 
 import lanes
 
@@ -21,7 +22,6 @@ DIRECTIVE = re.compile(r"^::: (\S+)$", re.MULTILINE)
 """Where a page has the docstring of something, by its path. That of a module ends with `.__doc__`."""
 
 _COLUMNS = re.compile(r"\S {2,}\S")
-os.environ["COLUMNS"] = "100"  # of what prints its help
 
 
 def found(path: str) -> object:
@@ -138,8 +138,14 @@ def command_line() -> str:
     return "\n\n".join(("# Command line", *_helps(make_parser(), 2)))
 
 
+def _help(parser: argparse.ArgumentParser) -> str:
+    """As on a terminal of 100 columns."""
+    with patch.dict(os.environ, COLUMNS="100"):
+        return parser.format_help()
+
+
 def _helps(parser: argparse.ArgumentParser, level: int) -> Iterator[str]:
-    yield f"{'#' * level} {parser.prog}\n\n{_fenced('text', parser.format_help())}"
+    yield f"{'#' * level} {parser.prog}\n\n{_fenced('text', _help(parser))}"
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for below in action.choices.values():
@@ -150,7 +156,7 @@ def notebook() -> str:
     """What the magics do, and their options as they print them."""
     from lanes.magics import LanesMagics
 
-    options = _fenced("text", LanesMagics.lanes.parser.format_help().lstrip(": \n"))
+    options = _fenced("text", _help(LanesMagics.lanes.parser).lstrip(": \n"))
     return "\n\n".join(("# In a notebook", "::: lanes.magics.__doc__", "## Options", options))
 
 
@@ -191,7 +197,7 @@ def _options_of_pytest() -> str:
         addini = staticmethod(lambda name, words, **_: for_configuration.add_argument(name, help=words))
 
     add_options(cast(Any, Options))
-    return parser.format_help()
+    return _help(parser)
 
 
 def grid() -> str:

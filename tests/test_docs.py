@@ -39,7 +39,7 @@ def _loaded(path: Path) -> ModuleType:
 
 prose: Any = _loaded(DOCS / "prose.py")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted(DOCS.rglob("*.md"))}
+PAGES = {str(page.relative_to(DOCS)): page.read_text(encoding="utf-8") for page in sorted(DOCS.rglob("*.md"))}
 MADE = {name: make() for name, make in prose.PAGES.items()}
 PATHS = [path for text in (PAGES | MADE).values() for path in prose.DIRECTIVE.findall(text)]
 """Whatever has its docstring on a page."""
