@@ -174,7 +174,7 @@ def test_every_kind_of_result_opens_without_network_and_complaint(every: Visit) 
     drawn = every.js("[...document.querySelectorAll('.plot')].map((plot) => plot.querySelectorAll('.main-svg').length)")
     assert len(drawn) > 10
     assert all(drawn)
-    assert every.page.locator("h2").count() == len(RESULTS) + 1
+    assert every.page.locator("h2").count() == len(RESULTS) + 2
     assert every.heard == []
 
 

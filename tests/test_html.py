@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from lanes.comparison import Comparison
-from lanes.report import charts, html
+from lanes.report import html
+from lanes.report.page import lanes
 from lanes.shown import Shown
 from lanes.types import Task
 from results import NASTY, RESULTS, make_comparisons, make_load
@@ -224,12 +225,12 @@ def test_verdict_problems_and_facts_are_told() -> None:
 
 
 def test_of_too_many_bars_the_first_are_drawn_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charts, "MOST", 5)
+    monkeypatch.setattr(lanes, "MOST", 5)
     page = page_of(
         make_comparison(make_row("threading", "python", [0.5] * 6, [1.0] * 6), make_row("asyncio", "python"))
     )
     assert "Of 4 tasks" not in page.shown
-    monkeypatch.setattr(charts, "MOST", 3)
+    monkeypatch.setattr(lanes, "MOST", 3)
     page = page_of(
         make_comparison(make_row("threading", "python", [0.5] * 6, [1.0] * 6), make_row("asyncio", "python"))
     )

@@ -12,7 +12,7 @@ from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_hex
 
 from lanes.report.palette import DARK, LIGHT
-from lanes.report.picture import Picture, palette, scale_of_factors, shortened, tell
+from lanes.report.picture import Picture, palette, shortened, tell
 
 
 def test_it_is_a_picture_in_a_notebook_without_pyplot() -> None:
@@ -50,24 +50,6 @@ def test_a_title_takes_the_room_it_needs() -> None:
         return float(axes.get_position().y1)
 
     assert top("one") > top("one\ntwo") > top("one\ntwo\nthree")
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "logarithmic", "named"),
-    [
-        (0.9, 1.1, False, [0.9, 0.95, 1.0, 1.05, 1.1]),
-        (0.95, 2.0, False, [1.0, 1.25, 1.5, 1.75, 2.0]),
-        (0.9, 4.1, True, [1, 1.5, 2, 3]),
-        (0.4, 45, True, [0.5, 1, 2, 5, 10, 20]),
-        (0.4, 1500, True, [1, 10, 100, 1000]),
-    ],
-)
-def test_factors_far_apart_are_told_on_a_logarithmic_axis(
-    low: float, high: float, logarithmic: bool, named: list[float]
-) -> None:
-    found, ticks = scale_of_factors(low, high)
-    assert found == logarithmic
-    assert ticks == pytest.approx(named)
 
 
 def test_only_the_places_told_have_names() -> None:

@@ -8,8 +8,7 @@ of the user's own figures is touched. They go on light paper, or on dark where m
 from __future__ import annotations
 
 import io
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import matplotlib
@@ -18,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from lanes.report.palette import DARK, LIGHT, Palette, luminance
 
@@ -83,20 +82,6 @@ def dress(axes: Axes, colours: Palette) -> None:
     axes.tick_params(length=0, labelsize=SMALL, labelcolor=colours.faint, which="both")
     axes.grid(axis="x", color=colours.rule, linewidth=0.8, which="major")
     axes.set_axisbelow(True)
-
-
-def scale_of_factors(low: float, high: float) -> tuple[bool, list[float]]:
-    """Whether factors that lie between these two need a logarithmic axis, and which to name on it."""
-    if high / low < 3:
-        return False, [tick for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
-    return True, list(_round_ones(low, high, fine=high / low < 12))
-
-
-def _round_ones(low: float, high: float, fine: bool) -> Iterator[float]:
-    for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
-        for digit in (1, 1.5, 2, 3, 5) if fine else (1, 2, 5) if high / low < 300 else (1,):
-            if low <= digit * 10.0**power <= high:
-                yield digit * 10.0**power
 
 
 def disc(colour: str, label: str, hollow: bool = False) -> Line2D:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from lanes.explain import LEAST_S
 from lanes.report import table
+from lanes.report.layout import places, scale_of_factors, shares, span_of_factors
 from lanes.report.palette import ASIDE, PARTS, Palette
-from lanes.report.picture import SMALL, USUAL, Picture, dress, scale_of_factors, shortened, tell
+from lanes.report.picture import SMALL, USUAL, Picture, dress, shortened, tell
 from lanes.report.timeline import chosen, names, remark
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 
 _ROW, _BESIDE = 0.24, 1.7
 """Inches: the height of a row, and of all above and below them."""
-
-_GAP = 0.6
-"""Of a row, between families."""
 
 _THICK = 0.62
 """Of a row, is a bar."""
@@ -38,45 +34,32 @@ _SHAPES = {"python": "o", "native": "D"}
 def plot(comparison: Comparison, models: str | Iterable[str | tuple[str, str | None]] | None = None) -> Picture:
     """All rows, or those of `models` (see `timeline.chosen`)."""
     rows = list(comparison) if models is None else chosen(comparison, models)
-    places = list(_places(rows))
-    picture = Picture(10.5, _BESIDE + _ROW * (places[-1] + 1))
+    where = places(rows)
+    picture = Picture(10.5, _BESIDE + _ROW * (where[-1] + 1))
     left, right = picture.subplots(1, 2, sharey=True, width_ratios=[1.0, 1.0])
-    _speedups(left, rows, places, picture.palette)
-    _parts(right, rows, places, picture.palette)
-    tell(left, "y", places, names(comparison, rows))
+    _speedups(left, rows, where, picture.palette)
+    _parts(right, rows, where, picture.palette)
+    tell(left, "y", where, names(comparison, rows))
     left.tick_params(axis="y", labelsize=USUAL, labelcolor=picture.palette.ink)
-    left.set_ylim(places[-1] + 0.7, -0.7)
+    left.set_ylim(where[-1] + 0.7, -0.7)
     _explain(picture, rows)
     picture.entitle("\n".join((table.title(comparison).plain, next(table.verdict(comparison)))))
     return picture
 
 
-def _places(rows: Sequence[Row]) -> Iterator[float]:
-    """Of each row, from above, with a gap where another family begins."""
-    at = 0.0
-    yield at
-    for before, row in pairwise(rows):
-        at += 1.0 + (_GAP if row.family != before.family else 0.0)
-        yield at
-
-
 # ---- the speed-ups
 
 
-def _speedups(axes: Axes, rows: Sequence[Row], places: Sequence[float], colours: Palette) -> None:
+def _speedups(axes: Axes, rows: Sequence[Row], where: Sequence[float], colours: Palette) -> None:
     dress(axes, colours)
-    known = [1.0, *(row.speedup for row in rows if row.speedup is not None)]
-    known += [bound for row in rows if row.interval is not None for bound in row.interval]
-    low, high = min(known), max(known)
-    room = max((high / low) ** 0.05, 1.005)
-    low, high = low / room, high * room
+    low, high = span_of_factors(rows, 0.05)
     axes.set_xlim(low, high)
     logarithmic, ticks = scale_of_factors(low, high)
     if logarithmic:
         axes.set_xscale("log")
     tell(axes, "x", ticks, [table.factor(tick) if not logarithmic else f"{tick:g}x" for tick in ticks])
     axes.axvline(1.0, color=colours.edge, linewidth=1.0, zorder=1)
-    for row, place in zip(rows, places, strict=True):
+    for row, place in zip(rows, where, strict=True):
         word = table.word(row).plain
         colour = colours.verdicts[word]
         if row.speedup is not None:
@@ -114,13 +97,14 @@ def _mark(axes: Axes, row: Row, place: float, colour: str) -> None:
 # ---- where the time went
 
 
-def _parts(axes: Axes, rows: Sequence[Row], places: Sequence[float], colours: Palette) -> None:
+def _parts(axes: Axes, rows: Sequence[Row], where: Sequence[float], colours: Palette) -> None:
     dress(axes, colours)
     unit, scale, digits = table.time_unit([row.wall for row in rows if row.wall is not None])
-    for row, place in zip(rows, places, strict=True):
+    for row, place in zip(rows, where, strict=True):
         said = remark(row) if row.typical is None else None
         at = 0.0
-        for share, colour in _shares(row, colours):
+        for part, share in shares(row):
+            colour = colours.aside if part == "aside" else colours.parts.get(part, colours.paper)
             axes.barh(place, share, _THICK, at, color=colour, edgecolor=colours.paper, linewidth=0.6)
             at += share
         if said is not None:
@@ -139,25 +123,6 @@ def _parts(axes: Axes, rows: Sequence[Row], places: Sequence[float], colours: Pa
     axes.set_title(
         "where the wall time went; work as its workers spent it", loc="left", size=USUAL, color=colours.faint
     )
-
-
-def _shares(row: Row, colours: Palette) -> Iterator[tuple[float, str]]:
-    """Of the typical run's wall, one after the other: start-up, the work divided as its workers' time was, shutdown.
-
-    Of work that is too short for its counters nothing is known but its length, which stays empty.
-    """
-    run, split = row.typical, row.split
-    if run is None or split is None:
-        return
-    work = run.work_s / run.wall_s
-    yield run.startup_s / run.wall_s, colours.aside
-    if run.work_s < LEAST_S:
-        yield work, colours.paper
-    else:
-        parts = split.cpu_user_s, split.cpu_system_s, split.run_queue_s, split.gil_wait_s or 0.0, split.blocked_s
-        for part_s, colour in zip(parts, colours.parts.values(), strict=True):
-            yield work * part_s / (split.sum_s or 1.0), colour
-    yield run.shutdown_s / run.wall_s, colours.aside
 
 
 def _explain(picture: Picture, rows: Sequence[Row]) -> None:

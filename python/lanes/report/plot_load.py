@@ -11,8 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from lanes.report import load as words
+from lanes.report.layout import scale_of_factors
 from lanes.report.palette import Palette
-from lanes.report.picture import SMALL, USUAL, Picture, dress, scale_of_factors, shortened, tell
+from lanes.report.picture import SMALL, USUAL, Picture, dress, shortened, tell
 from lanes.units import format_duration, format_frequency
 
 if TYPE_CHECKING:

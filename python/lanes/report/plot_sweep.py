@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from lanes.report import table
+from lanes.report.layout import scale_of_factors
 from lanes.report.palette import Palette
-from lanes.report.picture import SMALL, USUAL, Picture, disc, dress, scale_of_factors, shortened, tell
+from lanes.report.picture import SMALL, USUAL, Picture, disc, dress, shortened, tell
 
 if TYPE_CHECKING:
     from lanes.comparison import Row
