@@ -23,7 +23,7 @@ import pytest
 
 import lanes
 from lanes import cli, models, workloads
-from lanes.cli import measuring, parser, screen
+from lanes.cli import measuring, screen
 from lanes.compare import Step
 from lanes.comparison import Comparison, Difference
 from lanes.report import json as json_report
@@ -416,7 +416,7 @@ def test_nothing_is_left_after_ctrl_c_or_a_kill(how: signal.Signals) -> None:
     assert marked(mark, patience_s=10) == []
 
 
-def test_models_workloads_and_version_name_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_and_workloads_name_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["models"]) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in models.names())
@@ -434,11 +434,6 @@ def test_models_workloads_and_version_name_what_there_is(capsys: pytest.CaptureF
             "--latency",
         )
     )
-    assert cli.main(["--version"]) == 0
-    version = (
-        rf"lanes {re.escape(lanes.__version__)}, Python {sys.version_info[0]}\.\d+.*, libcurl \d+\..*, GIL (on|off)\n"
-    )
-    assert re.fullmatch(version, capsys.readouterr().out)
 
 
 def test_doctor_prints_a_list_and_writes_the_facts(tmp_path: Path) -> None:
@@ -472,31 +467,6 @@ def test_report_of_files_with_nothing_in_common_is_refused(tmp_path: Path, capsy
     json_report.write([replace(one, workload=lanes.wait(tasks=3))], tmp_path / "other")
     refused(["report", str(tmp_path / "one"), str(tmp_path / "other")])
     assert "no workload is in both files with the same choices and number of tasks" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "",
-        "compare",
-        "doctor",
-        "report",
-        "models",
-        "workloads",
-        "origin",
-        *(f"compare {name}" for name in (*workloads.names(), "m:f")),
-    ],
-)
-def test_every_help_has_examples_that_parse(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cli.main([*command.split(), "--help"])
-    assert ended.value.code == 0
-    examples = capsys.readouterr().out.partition("examples:\n")[2].splitlines()
-    assert examples
-    for example in examples:
-        words = example.split()
-        if words[0] == "lanes":
-            parser.make_parser().parse_args(words[1:])
 
 
 def refused(arguments: list[str]) -> None:

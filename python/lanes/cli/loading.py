@@ -13,7 +13,7 @@ from lanes import events
 from lanes.arrivals import KINDS as KINDS  # for the help
 from lanes.cli.measuring import unless_refused, workload_of
 from lanes.cli.rows import modules
-from lanes.cli.screen import file_of, hand_out, json_of, make_console, refuse
+from lanes.cli.screen import draws, file_of, hand_out, json_of, make_console, refuse
 from lanes.load import FULL as FULL
 from lanes.load import LASTING as LASTING
 from lanes.load import QUEUE as QUEUE
@@ -68,7 +68,7 @@ def _measure(workload: Workload, options: argparse.Namespace) -> Load:
 @contextmanager
 def _live_line(title: str, wanted: bool) -> Iterator[Callable[[Instant], None]]:
     """How it goes, on standard error while it does, gone when it is done; nothing where that is no terminal."""
-    if not wanted or not sys.stderr.isatty():
+    if not wanted or not draws():
         yield lambda instant: None
         return
     from rich.live import Live

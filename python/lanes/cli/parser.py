@@ -14,6 +14,7 @@ from lanes.anatomy import BY_DEFAULT as LOOKED_AT
 from lanes.cli.anatomy import run_anatomy
 from lanes.cli.claims import run_claims
 from lanes.cli.commands import serve_origin, show_doctor, show_models, show_workloads
+from lanes.cli.completion import SHELLS, run_completion
 from lanes.cli.loading import FULL, KINDS, LASTING, QUEUE, run_load
 from lanes.cli.measuring import BY_DEFAULT, run_compare, run_sweep
 from lanes.cli.reporting import FORMS, run_report
@@ -67,6 +68,12 @@ _EXAMPLES = {
     ),
     "models": ("lanes models",),
     "workloads": ("lanes workloads",),
+    "completion": (
+        "lanes completion bash",
+        'eval "$(lanes completion bash)"  # in ~/.bashrc',
+        'eval "$(lanes completion zsh)"  # in ~/.zshrc, after compinit',
+        "lanes completion fish | source  # in ~/.config/fish/config.fish",
+    ),
     "origin": ("lanes origin --port 8080", "curl 'http://127.0.0.1:8080/?size=65536&ms=50' -o body"),
 }
 
@@ -85,9 +92,24 @@ class _Parser(argparse.ArgumentParser):
         )
         # "-5ms" is no option either, but a value to be refused as such.
         self._negative_number_matcher = re.compile(r"-\.?\d")
+        words = "of lanes, Python and libcurl, and the state of the GIL" if " " not in self.prog else argparse.SUPPRESS
+        self.add_argument("--version", action=_Version, nargs=0, help=words)
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(message + (": write lanes compare download URL" if "choice: 'http" in message else ""))
+
+
+class _Version(argparse.Action):
+    """Wherever it stands, it is said at once, and nothing else is done."""
+
+    def __call__(self, parser: object, namespace: object, values: object, option: str | None = None) -> NoReturn:
+        from lanes import _download, interpreter
+
+        python, gil = platform.python_version(), "on" if interpreter.gil() else "off"
+        print(
+            f"lanes {lanes.__version__}, Python {python}, libcurl {_download.libcurl_version()}, GIL {gil}", flush=True
+        )
+        raise SystemExit(0)
 
 
 class _Misplaced(argparse.Action):
@@ -112,7 +134,6 @@ def make_parser() -> _Parser:
         _EXAMPLES[""], "lanes", "Run one workload on every concurrency model, Python's own and native ones."
     )
     parser.set_defaults(command=_help)
-    parser.add_argument("--version", action="store_true", help="of lanes, Python and libcurl, and the state of the GIL")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     about = f"one workload on many models; if none is named, {' and '.join(BY_DEFAULT)}"
     _add_measuring(commands, "compare", about, run_compare)
@@ -130,6 +151,9 @@ def make_parser() -> _Parser:
     _add(
         commands, "workloads", "the workloads: what a task is, and the options", _EXAMPLES["workloads"], show_workloads
     )
+    about = f"a script by which a shell completes all this: {', '.join(SHELLS)}"
+    completion = _add(commands, "completion", about, _EXAMPLES["completion"], run_completion)
+    completion.add_argument("shell", metavar="SHELL", help=f"which one: {', '.join(SHELLS)}")
     origin = _add(commands, "origin", "serve the embedded HTTP origin until Ctrl-C", _EXAMPLES["origin"], serve_origin)
     origin.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
     origin.add_argument("--port", metavar="N", type=_number, default=0, help="the port to listen on (any free one)")
@@ -266,11 +290,5 @@ def _add(
 
 
 def _help(options: argparse.Namespace) -> int:
-    if "version" not in options:
-        make_parser().print_help()
-        return 0
-    from lanes import _download, interpreter
-
-    python, gil = platform.python_version(), "on" if interpreter.gil() else "off"
-    print(f"lanes {lanes.__version__}, Python {python}, libcurl {_download.libcurl_version()}, GIL {gil}")
+    make_parser().print_help()
     return 0

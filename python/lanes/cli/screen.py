@@ -70,11 +70,16 @@ def make_console(stderr: bool = False, least_width: int = 0) -> Console:
     return console
 
 
+def draws() -> bool:
+    """Whether standard error is a terminal on which a line can be drawn over and wiped out again."""
+    return sys.stderr.isatty() and not make_console(stderr=True).is_dumb_terminal
+
+
 @contextmanager
 def bar_of(title: str, wanted: bool) -> Iterator[Callable[[str, float, str], None]]:
     """A bar on standard error while it runs, gone when it is done; none where that is no terminal. It is told what is
     under way, the share that is done, and what else there is to say."""
-    if not wanted or not sys.stderr.isatty():
+    if not wanted or not draws():
         yield lambda what, share, state: None
         return
     from rich.progress import BarColumn, Progress, TextColumn
