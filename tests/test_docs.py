@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 import lanes
 from lanes.cli.parser import make_parser
@@ -113,7 +114,8 @@ def examples() -> dict[str, str]:
     """Pieces of Python that nobody runs, by where they stand."""
     texts = {"README.md": README, **PAGES}
     blocks = {name: re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) for name, text in texts.items()}
-    found = {f"{name}, {n}": code for name, codes in blocks.items() for n, code in enumerate(codes)}
+    cell = TransformerManager().transform_cell  # what a notebook makes of %magics
+    found = {f"{name}, {n}": cell(code) for name, codes in blocks.items() for n, code in enumerate(codes)}
     for name, module in {**sys.modules}.items():
         if name.partition(".")[0] == "lanes" and module.__doc__:
             lines = [each.source for each in doctest.DocTestParser().get_examples(module.__doc__)]
