@@ -15,7 +15,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
@@ -114,7 +114,7 @@ def examples() -> dict[str, str]:
     """Pieces of Python that nobody runs, by where they stand."""
     texts = {"README.md": README, **PAGES}
     blocks = {name: re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) for name, text in texts.items()}
-    cell = TransformerManager().transform_cell  # what a notebook makes of %magics
+    cell = cast(Any, TransformerManager)().transform_cell  # what a notebook makes of %magics
     found = {f"{name}, {n}": cell(code) for name, codes in blocks.items() for n, code in enumerate(codes)}
     for name, module in {**sys.modules}.items():
         if name.partition(".")[0] == "lanes" and module.__doc__:
