@@ -174,3 +174,11 @@ def test_unpaired_seldom_tells_like_samples_apart() -> None:
 )
 def test_how_many_samples_are_enough(some: int, others: int, can: bool) -> None:
     assert stats.enough(some, others) is can
+
+
+def test_comparisons_of_two_tests_do_not_belong_together() -> None:
+    one = replace(make_comparison(fork(*SLOW)), label="test_x.py::test_one")
+    two = replace(make_comparison(fork(*FAST)), label="test_x.py::test_two")
+    text = shown(documents(one, two), documents(two))
+    assert "\nOnly in A: test_x.py::test_one: wait: 2 tasks, duration 50 ms\n" in text
+    assert "\ntest_x.py::test_two: wait: 2 tasks, duration 50 ms\n" in text

@@ -11,6 +11,7 @@ from lanes import guard
 from lanes.comparison import Comparison, Difference, Row
 from lanes.guard import Limit
 from lanes.laws import Judgement
+from lanes.report import changes
 from lanes.types import Closeup, Outcome
 from support import BASE, make_comparison, make_counters, make_row, make_usage
 
@@ -172,12 +173,12 @@ def test_a_row_that_ended_early_is_a_step_back_and_one_that_is_void_is_not() -> 
     assert steps(replace(before, rows=(before.rows[0], void)), labelled(SLOW), "speedup:10%") == []
 
 
-def test_comparisons_belong_together_by_test_workload_and_order_and_rows_by_workers() -> None:
+def test_comparisons_belong_together_by_test_and_order_and_rows_by_workers() -> None:
     first, second, other = labelled(FAST), labelled(SLOW), labelled(FAST, "test_y")
-    assert guard.partners([other, first, second], [first, second, first]) == [first, second, None]
+    assert changes.partners([first, second, first], [other, first, second]) == [first, second, None]
+    assert steps(other, second, "wall:1%") == []
     more = replace(first, rows=tuple(replace(row, workers=8) for row in first.rows))
-    assert list(guard.rows_of_both(first, more)) == []
-    assert [pair[1].name for pair in guard.rows_of_both(first, second)] == ["serial/python", "threading/python"]
+    assert steps(more, second, "wall:1%") == []
 
 
 @pytest.mark.parametrize("text", ["", "speedup", "speedup:10", "memory:10%", "speedup:-1%", "10%"])

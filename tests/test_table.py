@@ -445,3 +445,8 @@ def test_a_column_of_times_has_one_unit(values: list[float], head: str, shown: l
     at = lines.index("what the workload measured: medians of the rounds")
     assert lines[at + 1].endswith(f" {head}")
     assert [line.split()[-1] for line in lines[at + 3 : at + 3 + len(values)]] == shown
+
+
+def test_a_label_stands_below_what_was_compared() -> None:
+    labelled = replace(make_comparison(), label="test_x.py::test_y[1]")
+    assert table.text(labelled).startswith("wait: 2 tasks, duration 50 ms\ntest_x.py::test_y[1]\n6 rounds, ")

@@ -10,7 +10,6 @@ that it is worse at all, by the rule of `lanes.stats.unpaired`. Noise alone is t
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import Any, Literal, Self, TypeAlias, cast, get_args
 
 from lanes import stats
 from lanes.comparison import Comparison, Row
-from lanes.report import table
+from lanes.report import changes, table
 from lanes.units import format_duration, format_size, parse_size, short
 
 Key: TypeAlias = str | tuple[str, str | None]
@@ -208,48 +207,22 @@ class StepBack:
     sure: bool
 
 
-def partners(before: Iterable[Comparison], now: Sequence[Comparison]) -> list[Comparison | None]:
-    """For each of these comparisons the one from before that it belongs to; None where there is none.
-
-    Those belong together that have the same label, workload, choices and number of tasks, the n-th of them to the n-th.
-    """
-    earlier: dict[object, list[Comparison]] = {}
-    for comparison in before:
-        earlier.setdefault(_identity(comparison), []).append(comparison)
-    left = (earlier.get(_identity(comparison)) for comparison in now)
-    return [each.pop(0) if each else None for each in left]
-
-
-def rows_of_both(before: Comparison, now: Comparison) -> Iterator[tuple[Row, Row]]:
-    """The rows with the same model, body and workers that can be compared."""
-    rows = {(row.model, row.body, row.workers): row for row in before if _is_whole(row)}
-    for row in now:
-        if (old := rows.get((row.model, row.body, row.workers))) is not None:
-            yield old, row
-
-
-def _is_whole(row: Row) -> bool:
-    return _unusable(row) is None and not row.differences and bool(row.ratios)
-
-
 def steps_back(before: Iterable[Comparison], now: Sequence[Comparison], limits: Sequence[Limit]) -> Iterator[StepBack]:
-    """Of these comparisons, the rows that are worse than before by more than a limit."""
-    for old, new in zip(partners(before, now), now, strict=True):
-        for pair in rows_of_both(old, new) if old is not None else ():
+    """Of these comparisons, the rows that are worse than before by more than a limit. What belongs together is said in
+    lanes/report/changes.py."""
+    for old, new in zip(changes.partners(now, before), now, strict=True):
+        for pair in changes.rows_of_both(old, new) if old is not None else ():
             yield from filter(None, (step_back(*pair, limit) for limit in limits))
 
 
-def _identity(comparison: Comparison) -> tuple[object, ...]:
-    workload = comparison.workload
-    return comparison.label, workload.name, json.dumps(workload.params, sort_keys=True), len(workload.tasks)
-
-
 def step_back(before: Row, now: Row, limit: Limit) -> StepBack | None:
-    """How a row is worse now than before by more than the limit, if it is. One that had an end and has none now is; one
-    that is void now is nothing to be compared."""
+    """How a row is worse now than before by more than the limit, if it is. One that came to its end and does not now
+    is; one that is void, then or now, is nothing to be compared."""
+    if not changes.comparable(before):
+        return None
     if now.error is not None:
         return StepBack(f"{now.name}: {_measured(limit.metric, before)} before, and now {now.error}", True)
-    if not _is_whole(now):
+    if not changes.comparable(now):
         return None
     if limit.metric == "wall":
         verdict = stats.unpaired(now.walls, before.walls)

@@ -1,8 +1,8 @@
 """Two result files side by side: what became faster or slower from the first, A, to the second, B.
 
-Comparisons belong together when their workload, its choices and the number of tasks are the same; rows when model, body
-and workers are. What is in one file only is named. Nothing ties the n-th round of one file to the n-th of the other, so
-their samples are not paired.
+Comparisons belong together when their label, their workload, its choices and the number of tasks are the same; rows
+when model, body and workers are. What is in one file only is named. Nothing ties the n-th round of one file to the n-th
+of the other, so their samples are not paired.
 """
 
 from __future__ import annotations
@@ -35,13 +35,19 @@ def comparisons(results: Iterable[Shown], name: str) -> list[Comparison]:
     return [result for result in found if isinstance(result, Comparison)]
 
 
+def partners(ones: Iterable[Comparison], others: Iterable[Comparison]) -> list[Comparison | None]:
+    """For each of the ones that of the others which it belongs to, None where there is none left: the first of several
+    alike to the first, the second to the second."""
+    left, found = list(others), list[Comparison | None]()
+    for each in ones:
+        place = next((n for n, match in enumerate(left) if _workload(match) == _workload(each)), None)
+        found.append(None if place is None else left.pop(place))
+    return found
+
+
 def pairs(one: Sequence[Comparison], other: Sequence[Comparison]) -> list[Pair]:
     """The comparisons that belong together. Raise ValueError if there are none."""
-    left, found = list(other), []
-    for each in one:
-        place = next((n for n, match in enumerate(left) if _workload(match) == _workload(each)), None)
-        if place is not None:
-            found.append((each, left.pop(place)))
+    found = [(each, match) for each, match in zip(one, partners(one, other), strict=True) if match is not None]
     if not found:
         raise ValueError("no workload is in both files with the same choices and number of tasks")
     return found
@@ -72,19 +78,21 @@ def blocks(one: Sequence[Comparison], other: Sequence[Comparison], names: tuple[
         lines += [Text(f"Only in {letter}: {_title(each)}", "yellow") for each in alone]
     yield Block("", tuple(lines))
     for first, second in matched:
-        both = _both(first, second)
+        both = rows_of_both(first, second)
         yield Block(_title(first), (_table(both), *_notes(first, second, both)))
 
 
-def _workload(comparison: Comparison) -> tuple[str, str, int]:
-    """What two comparisons of the same work have in common: its name, the choices as JSON has them, how many tasks."""
+def _workload(comparison: Comparison) -> tuple[str | None, str, str, int]:
+    """What two comparisons of the same work have in common: what they were made for, such as a test, the name of the
+    work, the choices as JSON has them, how many tasks."""
     workload = comparison.workload
-    return workload.name, dumps(dict(workload.params)), len(workload.tasks)
+    return comparison.label, workload.name, dumps(dict(workload.params)), len(workload.tasks)
 
 
 def _title(comparison: Comparison) -> str:
-    workload = comparison.workload
-    return f"{workload.name}: {', '.join([count(len(workload.tasks), 'task'), *params_of(dict(workload.params))])}"
+    workload, label = comparison.workload, "" if comparison.label is None else f"{comparison.label}: "
+    facts = count(len(workload.tasks), "task"), *params_of(dict(workload.params))
+    return f"{label}{workload.name}: {', '.join(facts)}"
 
 
 def _warnings(matched: Sequence[Pair]) -> list[str]:
@@ -95,10 +103,15 @@ def _warnings(matched: Sequence[Pair]) -> list[str]:
     return ["A and B are of machines that differ, so what is faster may not be the code:", *dict.fromkeys(found)]
 
 
-def _both(first: Comparison, second: Comparison) -> list[tuple[Row, Row]]:
+def rows_of_both(first: Comparison, second: Comparison) -> list[tuple[Row, Row]]:
     """The rows that both have and that make sense, in the order of the first."""
     rows = {_key(row): row for row in second if row.reason is None}
     return [(row, rows[_key(row)]) for row in first if row.reason is None and _key(row) in rows]
+
+
+def comparable(row: Row) -> bool:
+    """Whether a row can be held against another: it came to its end, kept all laws, and gave the baseline's answers."""
+    return row.is_sound and row.agrees is True
 
 
 def _key(row: Row) -> tuple[object, ...]:

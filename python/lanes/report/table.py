@@ -137,10 +137,13 @@ def factor(ratio: float) -> str:
 
 
 def title(comparison: Comparison) -> Text:
+    """What was compared, in a line; what for, if anybody said, in another; and where."""
     workload, machine = comparison.workload, comparison.machine
     params = {key: value for key, value in workload.params.items() if value != workload.name}
     facts = [f"{count(len(workload.tasks), 'task')}", *params_of(params)]
     title = Text.assemble((workload.name, "bold"), f": {', '.join(facts)}")
+    if comparison.label is not None:
+        title.append(f"\n{comparison.label}", style="cyan")
     return title.append(
         f"\n{count(comparison.rounds, 'round')}, Python {machine['python']}{'' if machine['gil'] else ' without GIL'},"
         f" {count(machine['processors_usable'], 'processor')}",

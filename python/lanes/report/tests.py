@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from lanes import guard, machine, stats
+from lanes import machine, stats
 from lanes.comparison import Comparison
-from lanes.report import sweep, table
+from lanes.report import changes, sweep, table
 from lanes.sweep import Sweep, comparison_of
 
 
@@ -21,12 +21,12 @@ def text(
     width: int,
     colour: bool,
 ) -> str:
-    """A table for each, below the name of its test, and what has changed since an earlier session, by the name of its
+    """A table for each, with the name of its test, and what has changed since an earlier session, by the name of its
     file. Where pytest is verbose that is all that is known of a comparison, and where it is quiet one line. At the end
     stand the notes."""
     comparisons = [comparison_of(result) for result in results]
     name, before = earlier or ("", [])
-    partners = guard.partners(before, comparisons)
+    partners = changes.partners(comparisons, before)
 
     def show(console: Console) -> None:
         for result, old in zip(results, partners, strict=True) if verbosity > -2 else ():
@@ -34,7 +34,6 @@ def text(
             if verbosity < 0:
                 console.print(Text(f"{new.label}: {next(table.verdict(new))}"), soft_wrap=True)
                 continue
-            console.print(Text(new.label or "", "bold cyan"), soft_wrap=True)
             _show(result, console, verbosity)
             for line in _since(old, new) if earlier else ():
                 console.print(Text(f"Since {name}: {line}", "yellow" if "slower" in line else ""), soft_wrap=True)
@@ -65,13 +64,14 @@ def _since(before: Comparison | None, now: Comparison) -> Iterator[str]:
         yield "nothing there is the same comparison of this test."
         return
     alike = 0
-    for old, new in guard.rows_of_both(before, now):
-        if new.error is None and new.walls and (verdict := stats.unpaired(new.walls, old.walls)).word != "cannot tell":
+    for old, new in changes.rows_of_both(before, now):
+        verdict = stats.unpaired(new.walls, old.walls) if all(map(changes.comparable, (old, new))) else None
+        if verdict is not None and verdict.word != "cannot tell":
             yield f"{new.name} is {table.compared(verdict)}."
         else:
             alike += 1
     if alike:
-        yield f"of {table.count(alike, 'row')} one cannot tell."
+        yield f"no difference can be told of {table.count(alike, 'row')}."
 
 
 def _warnings(name: str, before: Sequence[Comparison | None], now: Sequence[Comparison]) -> list[str]:
