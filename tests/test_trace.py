@@ -331,7 +331,7 @@ def test_rows_that_did_not_run_or_are_void_say_so() -> None:
     assert said == [
         ("asyncio/released", "no sense: the loop waits", 0.0),
         ("threading/held", "error: the process of this sample was killed\\ud800", 0.0),
-        ("native-fork", "void: not throttled: it stood still", 0.0),
+        ("native-fork", "void: broken law: not throttled (it stood still)", 0.0),
         ("native-epoll", "DIFFERS", 0.0),
     ]
     assert {names[event["pid"]] for event in events if event.get("cat") == "task"} == {
