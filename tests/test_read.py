@@ -211,6 +211,22 @@ def test_what_is_no_result_is_refused_in_one_line(content: bytes, words: str, tm
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("machine", {"gil": True}, "python must not be None"),
+        ("rows", [], "it has no row of serial with the Python body"),
+        ("workload", {"name": "x", "params": {}, "tasks": 1}, "there must be spans, of 1 tasks"),
+        ("workload", {"name": "x", "params": {}, "tasks": 2, "texts": [""]}, "there are 1 texts for 2 tasks"),
+    ],
+)
+def test_what_every_table_needs_must_be_there(field: str, value: object, words: str, tmp_path: Path) -> None:
+    document = {**report.document(make_comparison()), field: value}
+    (tmp_path / "file").write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=f"it is no result of lanes: {words}"):
+        lanes.read(tmp_path / "file")
+
+
 @pytest.mark.parametrize("walls", ["[0]", "[-1.0]", '["1"]', "null", "[1e999]", "[true]", "[1.0, 2.0]"])
 def test_times_that_are_none_are_refused(walls: str, tmp_path: Path) -> None:
     document: Any = report.document(make_comparison(base=[1.0]))
@@ -248,10 +264,12 @@ def test_a_field_that_is_something_else_is_told_in_a_line_and_nothing_breaks(kin
             target[place[-1]] = wrong
             (tmp_path / "file").write_text(json.dumps(spoiled))
             try:
-                lanes.read(tmp_path / "file")
+                found = lanes.read(tmp_path / "file")
             except ValueError as error:
                 told = str(error)
                 refused += told.startswith("cannot read ") and "\n" not in told
+            else:
+                assert str(found), (place, wrong)
     assert refused > 50
 
 

@@ -32,6 +32,7 @@ from rich.text import Text
 
 from lanes.claims import Case, Claim, Figure, Need, Trial, Trials, Within, Word
 from lanes.claims.claim import quantity
+from lanes.report import parts
 from lanes.report.fields import made, typed
 from lanes.report.files import SCHEMA
 from lanes.report.table import as_text, bare_table, count, print_table
@@ -174,7 +175,8 @@ def _finite(number: float | None) -> float | None:
 
 def read(found: dict[str, Any]) -> Trials:
     """The trials of such a document. Raises ValueError, KeyError or TypeError for any other."""
-    return made(Trials, found, trials=tuple(map(_read_trial, found["claims"])), seconds=_seconds(found))
+    trials = tuple(map(_read_trial, found["claims"]))
+    return made(Trials, found, trials=trials, machine=parts.read_machine(found), seconds=_seconds(found))
 
 
 def _read_trial(found: dict[str, Any]) -> Trial:

@@ -16,7 +16,7 @@ from lanes.report import parts, stall, workload
 from lanes.report.fields import made, typed
 from lanes.report.files import SCHEMA
 from lanes.stats import Interval, Verdict
-from lanes.types import Closeup, Counters, InFlight, Measuring, Outcome, Run, Span, Usage
+from lanes.types import Closeup, Counters, InFlight, Measuring, Outcome, Run, Span, Usage, Workload
 
 
 def document(comparison: Comparison) -> dict[str, object]:
@@ -215,23 +215,20 @@ def _span(task: int, span: Span, run: Run) -> dict[str, object]:
 
 def read(found: dict[str, Any]) -> Comparison:
     """The comparison of such a document. Raises ValueError, KeyError or TypeError for any other."""
-    work, machine = workload.read(found["workload"]), typed(dict[str, object], found["machine"], "machine")
-    return made(
-        Comparison,
-        found,
-        workload=work,
-        machine=machine,
-        rows=tuple(_read_row(row, work.name, len(work.tasks)) for row in found["rows"]),
-    )
+    work = workload.read(found["workload"])
+    rows = tuple(_read_row(row, work) for row in found["rows"])
+    if not any(row.is_baseline for row in rows):
+        raise ValueError("it has no row of serial with the Python body, which all are compared with")
+    return made(Comparison, found, workload=work, machine=parts.read_machine(found), rows=rows)
 
 
-def _read_row(found: dict[str, Any], work: str, tasks: int) -> Row:
+def _read_row(found: dict[str, Any], work: Workload) -> Row:
     found = {**_of_old(found), **found}
     speedup = found["speedup"]
     return made(
         Row,
         found,
-        runs=tuple(_read_runs(found, work, tasks)),
+        runs=tuple(_read_runs(found, work)),
         ratios=typed(tuple[float, ...], speedup["samples"], "speedup"),
         differences=tuple(map(parts.read_difference, found["differences"])),
         stall=None if found.get("stall") is None else stall.read(found["stall"]),
@@ -276,19 +273,25 @@ class _Counted(NamedTuple):
     others_s: float | None = None
 
 
-def _read_runs(found: dict[str, Any], work: str, tasks: int) -> Iterator[Run]:
+def _read_runs(found: dict[str, Any], work: Workload) -> Iterator[Run]:
     walls = typed(tuple[float, ...], found["wall_s"]["samples"], "wall_s")
     counted = typed(tuple[_Counted, ...], found["runs"], "runs")
     if len(counted) != len(walls) or any(wall <= 0 for wall in walls):
         raise ValueError("wall_s must have a time for every run")
+    units = work.units if isinstance(work, Measuring) else {}
+    if any(name not in units for run in counted for name in run.figures):
+        raise ValueError("every figure must have a unit")
+    spans = tuple(map(_read_span, found["spans"]))
+    if walls and not 0 < len(spans) <= len(work.tasks):
+        raise ValueError(f"there must be spans, of {len(work.tasks)} tasks")
     typical = sorted(range(len(walls)), key=walls.__getitem__)[(len(walls) - 1) // 2] if walls else None
     for turn, (wall, each) in enumerate(zip(walls, counted, strict=True)):
         yield made(
             Run,
             found,
-            workload=work,
-            outcomes=_read_outcomes(found, tasks) if turn == 0 else (),
-            spans=tuple(map(_read_span, found["spans"])) if turn == typical else (),
+            workload=work.name,
+            outcomes=_read_outcomes(found, len(work.tasks)) if turn == 0 else (),
+            spans=spans if turn == typical else (),
             began_ns=0,
             ended_ns=_ns(wall),
             cpu_s=each.cpu_s,

@@ -257,12 +257,13 @@ def _row(row: LoadRow, checked: bool) -> dict[str, object]:
 def read(found: dict[str, Any]) -> Load:
     """The load of such a document. Raises ValueError, KeyError or TypeError for any other."""
     told = found["load"]
+    seconds, bound = typed(float, told["for_s"], "for_s"), typed(int | None, told["queue"], "queue")
     return Load(
         workload.read(found["workload"]),
-        made(Terms, told, seconds=told["for_s"], bound=typed(int | None, told["queue"], "queue")),
+        made(Terms, told, seconds=seconds, bound=bound),
         typed(int, told["offered"], "offered"),
         typed(int, found["seed"], "seed"),
-        typed(dict[str, object], found["machine"], "machine"),
+        parts.read_machine(found),
         tuple(map(_read_row, told["rows"])),
         typed(str | None, told["unchecked"], "unchecked"),
     )

@@ -1,4 +1,5 @@
-"""What documents of several kinds of results have in common: outcomes, how they differ, and memory as it changed."""
+"""What documents of several kinds of results have in common: outcomes, how they differ, memory as it changed, the
+machine."""
 
 from __future__ import annotations
 
@@ -50,3 +51,11 @@ def memory(series: Sequence[MemoryAt]) -> dict[str, object]:
 def read_memory(found: dict[str, Any]) -> tuple[MemoryAt, ...]:
     times = typed(tuple[float, ...], found["at_s"], "at_s")
     return tuple(map(MemoryAt, times, typed(tuple[int, ...], found["pss_bytes"], "pss_bytes")))
+
+
+def read_machine(found: dict[str, Any]) -> dict[str, object]:
+    """The machine's facts, with those that every table names."""
+    facts: dict[str, object] = typed(dict[str, object], found["machine"], "machine")
+    for name, kind in (("python", str), ("gil", bool), ("processors_usable", int)):
+        typed(kind, facts.get(name), name)
+    return facts
