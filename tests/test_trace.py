@@ -23,6 +23,7 @@ from lanes.shown import Shown
 from lanes.sweep import Sweep
 from lanes.types import Closeup, MemoryAt, Outcome, Run, Span, Task
 from lanes.workloads.wait import Wait
+from results import RESULTS
 from support import BASE, MACHINE, make_comparison, make_row, make_run
 
 MS = 1_000_000
@@ -468,6 +469,13 @@ def test_a_trace_is_returned_and_written(tmp_path: Path) -> None:
         result.to_trace(tmp_path / "nowhere" / "trace.json")
 
 
+@pytest.mark.parametrize("kind", [kind for kind, result in RESULTS.items() if not isinstance(result, Trials | Anatomy)])
+def test_a_result_from_a_file_has_the_same_trace(kind: str, tmp_path: Path) -> None:
+    RESULTS[kind].to_json(tmp_path / "result.json")
+    valid(trace.text([RESULTS[kind]]))
+    assert trace.text([lanes.read(tmp_path / "result.json")]) == trace.text([RESULTS[kind]])
+
+
 def test_what_was_really_run_keeps_the_rules() -> None:
     chosen = ["threading", "multiprocessing", "asyncio", "native-pthreads", "native-epoll", "native-fork"]
     result = lanes.compare(lanes.wait(tasks=12, duration="4ms"), models=chosen, bodies="python", workers=3, rounds=2)
@@ -483,7 +491,10 @@ def test_what_was_really_run_keeps_the_rules() -> None:
             assert max(args["in flight"] for _, args in counted(events, pid, "tasks")) <= 3
             (most,) = (run.in_flight.max for run in (row.typical,) if run)
             assert max(args["in flight"] for _, args in counted(events, pid, "tasks")) == most
-            assert any(args["bytes"] > 2**20 for _, args in counted(events, pid, "memory"))
+            # A run may be over too soon for a look.
+            seen = [args["bytes"] for _, args in counted(events, pid, "memory")]
+            assert seen[:-1] == [size for _, size in row.closeup.memory] if row.closeup else not seen
+    assert any(event["args"]["bytes"] > 2**20 for event in events if event["name"] == "memory")
 
 
 def test_a_load_that_was_really_run_keeps_the_rules() -> None:

@@ -174,9 +174,9 @@ def _are_places(track: Track, run: Run) -> bool:
 
 
 def _outcomes(row: Row) -> list[str]:
-    """What came of each task, in words, where that is known: only the first run keeps its outcomes, and all others
-    agree with it."""
-    outcomes = (row.typical.outcomes if row.typical else ()) or (row.runs[0].outcomes if row.agrees else ())
+    """What came of each task, in words, where that is known: of the runs only the first keeps its outcomes, and where
+    nothing differs they are those of the typical one."""
+    outcomes = row.runs[0].outcomes if row.agrees or row.typical is row.runs[0] else ()
     return [_clean(": ".join(filter(None, (each.status, each.error)))) for each in outcomes]
 
 
