@@ -12,7 +12,7 @@ SANITIZE = -std=c11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -ffp-contract=o
 PLAIN = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 LIBS = $(or $(LANES_CURL_LIBS),-lcurl) -lz
 
-.PHONY: help compare test build bench docs pictures lint sanitize sanitize-address sanitize-thread clean
+.PHONY: help compare test build notebooks bench docs pictures lint sanitize sanitize-address sanitize-thread clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -26,6 +26,9 @@ test: ## all tests
 
 build: ## stop after the build, with .venv/bin/lanes and .venv/bin/python ready
 	@.ci/setup
+
+notebooks: build ## the notebooks executed anew, and saved with what they show
+	@$(PY) tests/notebooks.py
 
 bench: ## the figures of the README, as a table and as JSON
 	@.ci/setup bench
