@@ -45,7 +45,6 @@ LAYOUT: Chart = {
     "showlegend": False,
     "dragmode": False,
     "hovermode": "closest",
-    "uirevision": "kept",
 }
 """What all charts have in common."""
 

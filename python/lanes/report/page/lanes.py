@@ -51,7 +51,6 @@ def chart(comparison: Comparison, tracks: Sequence[Track]) -> Chart:
             "align": "left",
             "font": {"size": 12},
         },
-        "narrow": {"dragmode": "pan"},
     }
 
 

@@ -10,7 +10,8 @@ const page = {
 
   /** The same with the colours that "var(--name)" has just now. */
   coloured(value, key = "") {
-    if (Array.isArray(value)) return value.map((each) => page.coloured(each, key));
+    if (Array.isArray(value))
+      return typeof value[0] === "number" ? value : value.map((each) => page.coloured(each, key));
     if (value && typeof value === "object")
       return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, page.coloured(each, name)]));
     const name = /color$/.test(key) && /^var\((--[a-z-]+)\)$/.exec(value);
@@ -31,7 +32,7 @@ const page = {
     const drawing = page.timelines.get(plot)?.drawing() ?? page.drawings.charts[plot.dataset.chart];
     const layout = page.merged(page.merged(page.drawings.layout, drawing.layout), page.narrow.matches && drawing.narrow);
     plot.style.height = `${layout.height}px`;
-    const config = { displayModeBar: false, responsive: true, showTips: false, typesetMath: false, doubleClick: "reset" };
+    const config = { displayModeBar: false, responsive: true, showTips: false, typesetMath: false, doubleClick: false };
     return Plotly.react(plot, page.coloured(drawing.data), page.coloured(layout), config);
   },
 

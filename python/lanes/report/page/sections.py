@@ -13,6 +13,7 @@ from lanes.claims import Trial, Trials
 from lanes.comparison import Comparison
 from lanes.load import Load
 from lanes.report import anatomy, claims, load, sweep, table, timeline
+from lanes.report.blocks import title
 from lanes.report.markup import boxed
 from lanes.report.markup import rows as worded
 from lanes.report.markup import table as tabled
@@ -40,22 +41,23 @@ class Page:
 
 
 def section(result: Shown, page: Page) -> str:
+    """The section of one result. Raises TypeError for what is none."""
     match result:
         case Comparison():
-            name, title, parts = result.workload.name, table.title(result), _comparison(result, page)
+            name, parts = result.workload.name, _comparison(result, page)
         case Sweep():
-            name, title, parts = result.comparison.workload.name, table.title(result.comparison), _sweep(result, page)
+            name, parts = result.comparison.workload.name, _sweep(result, page)
         case Load():
-            name, title, parts = result.workload.name, load.title(result), _load(result, page)
+            name, parts = result.workload.name, _load(result, page)
         case Trials():
-            name, title, parts = "claims", Text("claims put to the test"), _claims(result)
+            name, parts = "claims", _claims(result)
         case Anatomy():
-            name, title, parts = result.workload.name, anatomy.title(result), _anatomy(result)
+            name, parts = result.workload.name, _anatomy(result)
         case _:
             raise TypeError(f"{type(result).__name__} is no result of lanes")
     place = f"result-{len(page.places) + 1}"
     page.places.append((place, name))
-    first, *more = title.plain.split("\n")
+    first, *more = title(result) or ("claims put to the test",)
     head, colon, params = first.partition(":")
     params = f'<span class="params">{colon}{escape(params)}</span>' if params else ""
     facts = "".join(f'<p class="facts">{escape(line)}</p>' for line in more)

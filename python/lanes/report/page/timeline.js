@@ -6,10 +6,12 @@
 const [TASK, TEXT, THREAD, PROCESS, CPU, CLAIMED, STARTED, FINISHED, WORKED, WORKING] = Array(10).keys();
 const HEADING = 1.25; // lanes high
 const THICK = 0.8; // of a lane, is a bar
+const OUTLINED = 2000; // so many bars may have outlines, which take long to draw
 
 class Timeline {
   constructor(plot, box) {
-    Object.assign(this, { plot, box, data: page.drawings.charts[plot.dataset.chart], chosen: null });
+    const data = page.drawings.charts[plot.dataset.chart];
+    Object.assign(this, { plot, box, data, chosen: null, range: data.layout.xaxis.range });
     this.tip = box.querySelector(".tip");
     this.outline = box.querySelector(".outline");
     this.told = box.querySelector("[role=status]");
@@ -20,59 +22,62 @@ class Timeline {
     plot.addEventListener("pointermove", (event) => this.point(event));
     plot.addEventListener("pointerdown", (event) => this.point(event));
     plot.addEventListener("pointerleave", () => this.mark());
+    // A finger scrolls the page up and down, as everywhere; Plotly would keep it. Sideways it moves the lanes.
+    plot.addEventListener("touchstart", (event) => event.stopPropagation(), { capture: true, passive: true });
+    for (const end of ["pointerup", "pointercancel"]) plot.addEventListener(end, () => (this.held = null));
   }
 
-  /** What Plotly is to draw: of each track its bars as two shapes, pale and solid. */
+  /** What Plotly is to draw: of each track its run, and of the bars near to what is in sight two shapes, pale and solid. */
   drawing() {
     const { data } = this;
+    const [low, high] = this.range;
+    const [from, to] = [2 * low - high, 2 * high - low].map((bound) => bound * data.unit);
+    const least = ((high - low) * data.unit) / 2000; // microseconds that nobody can see
     this.lanes = [];
     const [pale, solid, runs, claims] = [[[], []], [[], []], [[], []], [[], []]];
-    const add = ([x, y], left, right, top, bottom) => {
+    const add = ([x, y], start, end, top, bottom) => {
+      const [left, right] = [start / data.unit, end / data.unit];
       x.push(left, right, right, left, left, null);
       y.push(top, top, bottom, bottom, top, null);
     };
     const annotations = [];
     let at = 0;
     for (const track of data.tracks.filter((track) => this.which?.value !== "usual" || track.usual)) {
-      annotations.push({ text: track.heading, y: at + HEADING / 2 });
+      annotations.push({ ...data.heading, text: track.heading, y: at + HEADING / 2 });
       at += HEADING;
-      if (track.wall) add(runs, 0, track.wall / data.unit, at, at + track.lanes.length);
+      if (track.wall) add(runs, 0, track.wall, at, at + track.lanes.length);
       for (const lane of track.lanes) {
         this.lanes.push({ track, lane, y: at + 0.5 });
+        const bottom = at + 0.5 + THICK / 2;
         for (const bar of lane.bars) {
-          const [left, right, bottom] = [bar[STARTED] / data.unit, bar[FINISHED] / data.unit, at + 0.5 + THICK / 2];
-          add(claims, bar[CLAIMED] / data.unit, left, bottom - 0.1, bottom);
-          add(pale, left, right, bottom - THICK, bottom);
-          if (bar[WORKING]) add(solid, left, right, bottom - (THICK * bar[WORKING]) / 1000, bottom);
+          if (bar[FINISHED] < from || bar[CLAIMED] > to) continue;
+          if (bar[STARTED] - bar[CLAIMED] > least) add(claims, bar[CLAIMED], bar[STARTED], bottom - 0.1, bottom);
+          add(pale, bar[STARTED], bar[FINISHED], bottom - THICK, bottom);
+          if (bar[WORKING]) add(solid, bar[STARTED], bar[FINISHED], bottom - (THICK * bar[WORKING]) / 1000, bottom);
         }
         at += 1;
       }
       at += 0.35;
     }
-    const shape = ([x, y], fillcolor, line) => ({
-      ...{ type: "scatter", mode: "lines", fill: "toself", hoverinfo: "skip", x, y, fillcolor, line },
+    const shape = ([x, y], fillcolor, width = 0) => ({
+      ...{ type: "scatter", mode: "lines", fill: "toself", hoverinfo: "skip", x, y, fillcolor },
+      line: { width, color: "var(--edge)" },
     });
-    const bare = { width: 0 };
+    const lanes = { tickvals: this.lanes.map(({ y }) => y), ticktext: this.lanes.map(({ lane }) => lane.label) };
     return {
       data: [
-        shape(runs, "var(--rule)", bare),
-        shape(claims, "var(--aside)", bare),
-        shape(pale, "var(--waiting)", { width: 0.5, color: "var(--edge)" }),
-        shape(solid, "var(--working)", bare),
+        shape(runs, "var(--rule)"),
+        shape(claims, "var(--aside)"),
+        shape(pale, "var(--waiting)", pale[0].length < 6 * OUTLINED ? 0.5 : 0),
+        shape(solid, "var(--working)"),
         { type: "scatter", x: [null], y: [null], xaxis: "x2", hoverinfo: "skip" },
       ],
-      layout: {
-        ...data.layout,
+      layout: page.merged(data.layout, {
         height: Math.round(at * data.lane_px + 70),
-        yaxis: {
-          ...data.layout.yaxis,
-          range: [at, 0],
-          tickvals: this.lanes.map(({ y }) => y),
-          ticktext: this.lanes.map(({ lane }) => lane.label),
-        },
-        annotations: annotations.map((each) => ({ ...data.heading, ...each })),
-      },
-      narrow: data.narrow,
+        xaxis: { range: [...this.range] }, // Plotly changes what it is given
+        yaxis: { range: [at, 0], ...lanes },
+        annotations,
+      }),
     };
   }
 
@@ -99,9 +104,20 @@ class Timeline {
   point(event) {
     const box = this.plot.getBoundingClientRect();
     const { x, y } = this.axes;
+    const finger = event.pointerType === "touch";
+    if (finger && event.type === "pointermove") return this.follow(event.clientX);
     const found = this.under(event.clientX - box.left - x._offset, event.clientY - box.top - y._offset);
     if (event.type === "pointerdown") this.chosen = found;
+    if (finger) this.held = { from: event.clientX, range: this.range };
     this.mark(found ?? this.chosen);
+  }
+
+  /** Move along with a finger, as fast as can be drawn. */
+  follow(to) {
+    if (!this.held || this.moving) return;
+    const [low, high] = this.held.range;
+    const by = ((this.held.from - to) * (high - low)) / this.axes.x._length;
+    this.moving = this.zoom(() => [low + by, high + by]).then(() => (this.moving = null));
   }
 
   /** Put outline and box at a bar, or away. */
@@ -146,10 +162,15 @@ class Timeline {
 
   // ---- moving about
 
+  /** Show another part of the time, within the whole of it. */
   zoom(range) {
-    const [low, high] = this.axes.x.range;
+    const [low, high] = this.range;
     const [from, to] = range(low, high, high - low);
-    return Plotly.relayout(this.plot, { "xaxis.range": [from, to] }).then(() => this.mark());
+    const end = this.data.layout.xaxis.range[1];
+    const span = Math.min(Math.max(to - from, end / 1e5), end);
+    const start = Math.min(Math.max(from, 0), end - span);
+    this.range = [start, start + span];
+    return page.draw(this.plot).then(() => this.mark());
   }
 
   act(what) {
@@ -174,9 +195,9 @@ class Timeline {
 
   /** The first bar that is in sight. */
   first() {
-    const { x, scale } = this.axes;
+    const [[low, high], scale] = [this.range, this.data.unit];
     for (const [place, { lane }] of this.lanes.entries()) {
-      const n = lane.bars.findIndex((bar) => bar[FINISHED] / scale > x.range[0] && bar[STARTED] / scale < x.range[1]);
+      const n = lane.bars.findIndex((bar) => bar[FINISHED] / scale > low && bar[STARTED] / scale < high);
       if (n >= 0) return { place, n };
     }
     return null;
@@ -200,8 +221,8 @@ class Timeline {
     this.chosen = found;
     this.told.textContent = found ? this.lines(found).join("; ") : "";
     const bar = found && this.lanes[found.place].lane.bars[found.n];
-    const [low, high] = this.axes.x.range;
-    const middle = bar && (bar[STARTED] + bar[FINISHED]) / 2 / this.axes.scale;
+    const [low, high] = this.range;
+    const middle = bar && (bar[STARTED] + bar[FINISHED]) / 2 / this.data.unit;
     if (bar && (middle < low || middle > high)) this.zoom(() => [middle - (high - low) / 2, middle + (high - low) / 2]);
     else this.mark();
     if (!this.tip.hidden) this.outline.scrollIntoView({ block: "nearest" });
@@ -213,6 +234,9 @@ for (const box of document.querySelectorAll(".timeline")) {
   page.timelines.set(plot, new Timeline(plot, box));
 }
 page.drawAll().then(() => {
-  for (const [plot, timeline] of page.timelines) plot.on("plotly_relayout", () => timeline.mark());
+  for (const [plot, timeline] of page.timelines) {
+    plot.on("plotly_relayout", () => timeline.zoom(() => [...timeline.axes.x.range]));
+    plot.on("plotly_doubleclick", () => timeline.act("reset"));
+  }
   document.documentElement.dataset.drawn = "true";
 });
