@@ -8,6 +8,12 @@
     def test_my_function(lanes_compare):
         lanes_compare(my_function, items)
 
+What a test says goes above its marker, that above the command line, and that above the configuration. A test that fails
+shows all that it has compared; `--lanes-compare` and `--lanes-fail` hold the session against an earlier one, and fail
+the tests in which a row is worse. An `async def` runs on the loop of pytest-asyncio or anyio where it is marked for one
+of them, and else on a loop of its own. Beside other workers of pytest-xdist nothing that is measured means anything:
+there these tests are skipped with that reason, and the options that hand results on are refused.
+
 pytest loads this by its entry point wherever lanes is installed, so it imports nothing until a test or an option wants
 it. What is asked of a comparison, and what counts as a step back, stands in lanes/guard.py.
 """
