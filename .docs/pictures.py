@@ -21,7 +21,7 @@ from rich.text import Text
 
 import lanes
 from lanes.report import table
-from lanes.report.json import write_text
+from lanes.report.files import write_text
 from lanes.report.palette import DARK
 
 HERE = Path(__file__).parent / "pictures"

@@ -92,3 +92,10 @@ def test_colours_can_be_read_on_light_and_on_dark_paper(style: str, paper: str, 
 def test_colours_are_those_of_the_palette() -> None:
     assert cell.COLOURS["green"] == (LIGHT.verdicts["faster"], DARK.verdicts["faster"])
     assert cell.between("#000000", "#FF8010") == "#7F4008"
+
+
+def test_a_notebook_gets_both_the_cell_and_the_text() -> None:
+    formatters = pytest.importorskip("IPython.core.formatters")
+    shown, _ = formatters.DisplayFormatter().format(RESULTS["sweep"])
+    assert shown["text/html"] == RESULTS["sweep"]._repr_html_()
+    assert shown["text/plain"] == str(RESULTS["sweep"])

@@ -63,8 +63,10 @@ _EXAMPLES = {
     "doctor": ("lanes doctor", "lanes doctor --json machine.json"),
     "report": (
         "lanes report result.json",
-        "lanes report result.json --markdown - --csv rows.csv --trace trace.json",
+        "lanes report result.json --html page.html --csv rows.csv",
+        "lanes report result.json --markdown - --pyperf benchmarks.json",
         "lanes report before.json after.json",
+        "lanes report before.json after.json --markdown comment.md",
     ),
     "models": ("lanes models",),
     "workloads": ("lanes workloads",),
@@ -215,7 +217,9 @@ def _add_doctor(commands: Subparsers) -> None:
 
 
 def _add_report(commands: Subparsers) -> None:
-    about = "a result that --json wrote, shown again or in another form; or what became faster or slower to a second"
+    about = (
+        "a result that --json wrote, shown again or in another form; with a second one, what is faster or slower there"
+    )
     parser = _add(commands, "report", about, _EXAMPLES["report"], run_report)
     parser.add_argument("result", metavar="RESULT.json", help="what compare, sweep, load, claims or anatomy wrote")
     parser.add_argument("other", metavar="OTHER.json", nargs="?", help="a comparison or a sweep held against the first")
