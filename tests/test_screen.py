@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from lanes import cli
+from lanes.cli import screen
 from lanes.report import json
 from support import make_comparison, make_row
 
@@ -73,17 +75,17 @@ def environment(**variables: str) -> dict[str, str]:
 @cache
 def on_terminal(command: str, here: Path, term: str = "xterm-256color", no_color: str = "") -> str:
     """All that a terminal shows of a command."""
-    screen, side = pty.openpty()
+    ours, side = pty.openpty()
     env = environment(TERM=term, NO_COLOR=no_color)
     process = subprocess.Popen(words_of(command), cwd=here, env=env, stdin=subprocess.DEVNULL, stdout=side, stderr=side)
     os.close(side)
     shown = b""
     try:
-        while part := os.read(screen, 65536):
+        while part := os.read(ours, 65536):
             shown += part
     except OSError:  # the other end is closed
         pass
-    os.close(screen)
+    os.close(ours)
     assert process.wait(60) == 0, shown.decode()
     return shown.decode()
 
@@ -146,3 +148,25 @@ def test_colours_can_be_had_in_a_pipe_but_no_progress(command: str, here: Path) 
     assert "\x1b[1m" in out
     assert err == ""
     assert not re.search(r"\x1b\[(?!\d+(?:;\d+)*m)", out), "nothing but colours"
+
+
+NASTY = "\x1b]0;mine\x07 \x1b[31m\x9b2J red"
+
+
+def test_what_an_error_or_a_file_holds_tells_a_terminal_nothing(here: Path) -> None:
+    lost = make_row("threading", "held", (1.0, 1.1), (1.0, 1.1), error=f"killed {NASTY}")
+    json.write([make_comparison(lost)], here / "nasty.json")
+    out, err = in_pipe("report nasty.json", here)
+    assert "killed ]0;mine [31m2J red" in re.sub(r"\s+", " ", out)
+    assert not CONTROL.search(out + err)
+    assert "\x1b]" not in on_terminal("report nasty.json", here)
+
+
+def test_what_is_refused_is_named_in_letters(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["report", str(here / NASTY)])
+    assert re.fullmatch(
+        r"lanes: cannot read [ -~]*\]0;mine \[31m2J red: No such file or directory\n", capsys.readouterr().err
+    )
+    screen.say([f"threading: {NASTY}"])
+    assert capsys.readouterr().err == "threading: ]0;mine [31m2J red\n"

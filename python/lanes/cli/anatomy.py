@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from lanes.anatomy import anatomy
 from lanes.cli.measuring import measured, workload_of
 from lanes.cli.rows import modules
-from lanes.cli.screen import hand_out, json_of, make_console, refuse
+from lanes.cli.screen import hand_out, json_of, make_console, refuse, say
 
 
 def run_anatomy(options: argparse.Namespace) -> int:
@@ -24,8 +23,7 @@ def run_anatomy(options: argparse.Namespace) -> int:
         refuse(error)
     result = measured(workload, options, anatomy)
     if "quiet" in options:
-        for line in report.problems(result):
-            print(line, file=sys.stderr)
+        say(report.problems(result))
     else:
         report.show(result, make_console(stderr=to_stdout, least_width=80))
     hand_out(lambda: json.text([result]), to_stdout, path)

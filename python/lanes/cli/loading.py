@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +12,7 @@ from lanes import events
 from lanes.arrivals import KINDS as KINDS  # for the help
 from lanes.cli.measuring import unless_refused, workload_of
 from lanes.cli.rows import modules
-from lanes.cli.screen import draws, file_of, hand_out, json_of, make_console, refuse
+from lanes.cli.screen import draws, file_of, hand_out, json_of, make_console, refuse, say
 from lanes.load import FULL as FULL
 from lanes.load import LASTING as LASTING
 from lanes.load import QUEUE as QUEUE
@@ -40,8 +39,7 @@ def run_load(options: argparse.Namespace) -> int:
         refuse(error)
     result = _measure(workload, options)
     if "quiet" in options:
-        for line in report.problems(result):
-            print(line, file=sys.stderr)
+        say(report.problems(result))
     else:
         report.show(result, make_console(stderr=to_stdout, least_width=80))
     hand_out(lambda: json.text([result]), to_stdout, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from lanes import events, workloads
 from lanes.cli.rows import modules, row_of, written
-from lanes.cli.screen import display_of, file_of, json_of, make_console, refuse
+from lanes.cli.screen import display_of, file_of, json_of, make_console, refuse, say
 from lanes.compare import compare
 from lanes.comparison import Comparison
 from lanes.sweep import Sweep, comparison_of
@@ -68,8 +67,7 @@ def _perform(
     for workload in made:
         results.append(measured(workload, options, measure, not results))
         if "quiet" in options:
-            for line in table.problems(comparison_of(results[-1])):
-                print(line, file=sys.stderr)
+            say(table.problems(comparison_of(results[-1])))
         else:
             console = make_console(stderr=to_stdout, least_width=80)
             if len(results) > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -14,6 +14,9 @@ from lanes.compare import Step
 if TYPE_CHECKING:
     from rich.console import Console
 
+_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) != "\n"}
+"""What would tell a terminal something, whoever has put it into an error, a name or a file. It is left out."""
+
 
 def refuse(error: ValueError | OSError) -> NoReturn:
     """End with one line for bad input. To be called for that alone: any other error is ours, and leaves its trace."""
@@ -22,8 +25,14 @@ def refuse(error: ValueError | OSError) -> NoReturn:
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    print(f"lanes: {' '.join(text.split())}", file=sys.stderr)
+    say([f"lanes: {' '.join(text.split())}"])
     raise SystemExit(2)
+
+
+def say(lines: Iterable[str]) -> None:
+    """These lines on standard error, where all stands that is no result."""
+    for line in lines:
+        print(line.translate(_CONTROLS), file=sys.stderr)
 
 
 def file_of(option: str, options: argparse.Namespace) -> Path:
@@ -58,9 +67,14 @@ def hand_out(text: Callable[[], str], to_stdout: bool, path: Path | None) -> Non
 
 
 def make_console(stderr: bool = False, least_width: int = 0) -> Console:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
 
     class Quiet(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else text.translate(_CONTROLS), style, control)
+
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # for `main`; rich would exit with 1, which means something else here
 
