@@ -6,7 +6,7 @@ but the typical one the spans were not written, nor were the values of outcomes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -215,7 +215,7 @@ def _span(task: int, span: Span, run: Run) -> dict[str, object]:
 
 def read(found: dict[str, Any]) -> Comparison:
     """The comparison of such a document. Raises ValueError, KeyError or TypeError for any other."""
-    work = workload.read(found["workload"])
+    work = workload.read({**_units_of_old(found["rows"]), **found["workload"]})
     rows = tuple(_read_row(row, work) for row in found["rows"])
     if not any(row.is_baseline for row in rows):
         raise ValueError("it has no row of serial with the Python body, which all are compared with")
@@ -241,14 +241,15 @@ def _read_row(found: dict[str, Any], work: Workload) -> Row:
 
 
 def _of_old(found: dict[str, Any]) -> dict[str, Any]:
-    """What is taken for fields that earlier versions did not write: what others say, as far as they say it."""
+    """What is taken for fields that earlier versions did not write: what others say, as far as they say it. In which
+    rounds a figure was not known is not among that: it is taken for the last ones."""
     many, gil, speedup = len(found["wall_s"]["samples"]), found["gil"], found["speedup"]
     samples = {name: each["samples"] for name, each in found["figures"].items()}
     runs = [
         {
             "cpu_s": found["cpu_s"],
             "in_flight": found["in_flight"],
-            "figures": {name: values[turn] if len(values) == many else None for name, values in samples.items()},
+            "figures": {name: values[turn] if turn < len(values) else None for name, values in samples.items()},
         }
         for turn in range(many)
     ]
@@ -261,6 +262,12 @@ def _of_old(found: dict[str, Any]) -> dict[str, Any]:
         "measured": told if found["verdict"] else None,
         "counters": {**counters, "handovers": gil and gil["handovers"]} if found["workers_used"] else None,
     }
+
+
+def _units_of_old(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The same for its workload, whose figures have had their units with every row."""
+    units = {name: figure["unit"] for row in rows for name, figure in row["figures"].items()}
+    return {"units": units or None, "remarks": []}
 
 
 class _Counted(NamedTuple):

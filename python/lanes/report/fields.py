@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -25,17 +26,25 @@ def made(kind: type[T], found: object, **given: object) -> T:
 
     Raises ValueError, in one line, for a field that is missing or not of its kind.
     """
-    hints = get_type_hints(kind, localns=_LATE)
+    which: Any = kind
+    hints = _hints(which)
     if isinstance(found, list) and issubclass(kind, tuple):
         found = dict(zip(hints, found, strict=False))
     if not isinstance(found, dict):
         raise ValueError(f"{kind.__name__} must be an object, not {short(found)}")
-    if missing := _needed(kind) - found.keys() - given.keys():
+    if missing := _needed(which) - found.keys() - given.keys():
         raise ValueError(f"{kind.__name__} has no {min(missing)}")
     known = {name: typed(hints[name], found[name], name) for name in hints.keys() & found.keys() - given.keys()}
     return kind(**known, **given)
 
 
+@cache
+def _hints(kind: Any) -> Mapping[str, Any]:
+    """What each field must be. A result may have very many spans."""
+    return get_type_hints(kind, localns=_LATE)
+
+
+@cache
 def _needed(kind: Any) -> set[str]:
     """The fields without a default."""
     if is_dataclass(kind):
