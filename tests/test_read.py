@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -43,6 +44,22 @@ def test_the_round_trip_changes_nothing(kind: str, tmp_path: Path) -> None:
     assert type(found) is type(result)
     assert report.document(found) == report.document(result)
     assert str(found) == str(result)
+
+
+FORMS = ("to_csv", "to_markdown", "_repr_html_", "to_html", "to_trace", "to_pyperf")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", RESULTS)
+def test_every_form_of_it_is_the_same(kind: str, form: str, tmp_path: Path) -> None:
+    result, found = RESULTS[kind], again(RESULTS[kind], tmp_path)
+    try:
+        expected = getattr(result, form)()
+    except ValueError as error:  # there is no such form of this kind
+        with pytest.raises(ValueError, match=re.escape(str(error))):
+            getattr(found, form)()
+    else:
+        assert getattr(found, form)() == expected
 
 
 REAL: dict[str, Callable[[], Shown]] = {
