@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from lanes import host, interpreter, limits
+from lanes.units import format_size
 
 _COUNTED = {
     "lanes": "lanes",
@@ -71,8 +73,13 @@ def differences(one: Mapping[str, object], other: Mapping[str, object]) -> tuple
 def in_words(facts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Every fact with its words. What nobody knows is left out."""
     for name, value in facts.items():
-        if _known(name, facts):
-            yield _COUNTED.get(name, name.replace("_", " ")), _said(value)
+        if not _known(name, facts):
+            continue
+        if name.endswith("_bytes") and isinstance(value, int):
+            yield name.removesuffix("_bytes").replace("_", " "), format_size(value)
+        else:
+            words = _COUNTED.get(name) or re.sub("_s$", " for, in seconds", name).replace("_", " ")
+            yield words, _said(value)
 
 
 def _known(name: str, facts: Mapping[str, object]) -> bool:

@@ -231,12 +231,13 @@ def figures(trial: Trial) -> Table:
             figure.name,
             "-" if middle is None else quantity(middle, figure.unit),
             figure.spread or "-",
-            "" if rule is None else f"{rule.bound}: {_MET[rule.met(figures)]}",
+            "" if rule is None else f"{rule.bound}: {MET[rule.met(figures)]}",
         )
     return table
 
 
-_MET = {True: "met", False: "broken", None: "cannot tell"}
+MET = {True: "met", False: "broken", None: "cannot tell"}
+"""A rule in words."""
 
 
 def word(trial: Trial) -> Text:

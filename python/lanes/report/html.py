@@ -20,6 +20,7 @@ from importlib import resources
 
 import lanes
 from lanes import machine
+from lanes.comparison import Comparison
 from lanes.report.page.charts import LAYOUT, variable
 from lanes.report.page.sections import Page, section
 from lanes.report.palette import DARK, LIGHT, Palette
@@ -31,6 +32,10 @@ _ICON = (
     "%3Cpath stroke='%234498d2' stroke-width='3' d='M1 3h9M4 8h11M1 13h6'/%3E%3C/svg%3E"
 )
 
+_READING = """<section id="reading" aria-labelledby="reading-title">
+<h2 id="reading-title">How to read this page</h2>
+{}</section>"""
+
 
 def text(results: Sequence[Shown], title: str | None = None) -> str:
     """The page of one result or several. Raises ImportError without Plotly."""
@@ -38,7 +43,9 @@ def text(results: Sequence[Shown], title: str | None = None) -> str:
     page = Page()
     sections = [section(result, page) for result in results]
     machines = _machines(results, page)
-    links = [*page.places, ("reading", "how to read this page"), ("machine", "the machine")]
+    explained = any(isinstance(result, Comparison | Sweep) for result in results)
+    reading = _READING.format(_file("reading.html")) if explained else ""
+    links = [*page.places, *([("reading", "how to read this page")] if explained else []), ("machine", "the machine")]
     title = title or f"lanes: {', '.join(dict.fromkeys(name for _, name in page.places))}"
     own = _file("page.js") + _file("timeline.js")
     policy = (
@@ -65,10 +72,7 @@ def text(results: Sequence[Shown], title: str | None = None) -> str:
 <main>
 <noscript><p class="problems mild">Without JavaScript there are no charts; the tables say the same.</p></noscript>
 {"".join(sections)}
-<section id="reading" aria-labelledby="reading-title">
-<h2 id="reading-title">How to read this page</h2>
-{_file("reading.html")}
-</section>
+{reading}
 {machines}
 </main>
 <footer>Made by lanes {escape(lanes.__version__)}: one workload on every concurrency model, the same tasks, the
@@ -127,8 +131,10 @@ def _machines(results: Sequence[Shown], page: Page) -> str:
             same.append(name)
     lists = (
         (f"<h3>{escape(', '.join(names))}</h3>" if len(found) > 1 else "")
-        + "<dl>"
-        + "".join(f"<dt>{escape(words)}</dt><dd>{escape(value)}</dd>" for words, value in machine.in_words(facts))
+        + '<dl class="two">'
+        + "".join(
+            f"<div><dt>{escape(words)}</dt><dd>{escape(value)}</dd></div>" for words, value in machine.in_words(facts)
+        )
         + "</dl>"
         for facts, names in found
     )

@@ -65,9 +65,14 @@ def scale_of_factors(low: float, high: float) -> tuple[bool, list[float]]:
     """Whether factors that lie between these two need a logarithmic axis, and which to name on it."""
     if high / low >= 3:
         return True, list(_round_ones(low, high, fine=high / low < 12))
+    return False, equal_steps(low, high)
+
+
+def equal_steps(low: float, high: float) -> list[float]:
+    """A few round numbers between two that differ."""
     power = 10.0 ** math.floor(math.log10((high - low) / _NAMED))
     step = next(step for each in _STEPS if (high - low) / (step := each * power) <= _NAMED)
-    return False, [n * step for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [round(n * step, 12) for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _round_ones(low: float, high: float, fine: bool) -> Iterator[float]:

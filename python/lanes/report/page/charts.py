@@ -203,9 +203,10 @@ def by_row(
     data: Sequence[Chart],
     layout: Chart,
     told: Iterable[tuple[str, str]],
+    always_above: bool = False,
 ) -> Chart:
-    """A chart with rows at these places, the name of each at its left or above, and at its right what is told of it, in
-    its colour."""
+    """A chart with rows at these places; the name of each at its left, or above in a narrow window or always; and at
+    its right what is told of it, in its colour."""
     told = list(told)
     last = where[-1] if where else 0.0
     base = {"xref": "paper", "x": 1, "xanchor": "left", "xshift": 8, "showarrow": False}
@@ -221,21 +222,18 @@ def by_row(
         "ticklabelposition": "inside",
         "range": [last + 0.5, -0.85],
     }
-    return {
-        "data": list(data),
-        "layout": {
-            **layout,
-            "yaxis": {**BARE, **at_left},
-            "annotations": beside,
-            "margin": {"l": min(left, 260), "r": right},
-            "height": round((last + 1.4) * _ROW + _BELOW),
-        },
-        "narrow": {
-            "yaxis": above,
-            "margin": {"l": 4},
-            "height": round((last + 1.4) * _NARROW_ROW + _BELOW),
-        },
+    wide: Chart = {
+        "yaxis": {**BARE, **at_left},
+        "margin": {"l": min(left, 260), "r": right},
+        "height": round((last + 1.4) * _ROW + _BELOW),
     }
+    narrow: Chart = {
+        "yaxis": {**BARE, **at_left, **above},
+        "margin": {"l": 4, "r": right},
+        "height": round((last + 1.4) * _NARROW_ROW + _BELOW),
+    }
+    shown = layout | {"annotations": beside} | (narrow if always_above else wide)
+    return {"data": list(data), "layout": shown, "narrow": narrow}
 
 
 def legend(entries: Iterable[tuple[str, str]], lines: Mapping[str, str] | None = None) -> str:

@@ -50,7 +50,7 @@ def section(result: Shown, page: Page) -> str:
         case Load():
             name, parts = result.workload.name, _load(result, page)
         case Trials():
-            name, parts = "claims", _claims(result)
+            name, parts = "claims", _claims(result, page)
         case Anatomy():
             name, parts = result.workload.name, _anatomy(result)
         case _:
@@ -301,29 +301,34 @@ def _load(found: Load, page: Page) -> Iterator[str]:
 # ---- claims, an anatomy
 
 
-def _claims(trials: Trials) -> Iterator[str]:
+def _claims(trials: Trials, page: Page) -> Iterator[str]:
     yield f'<p class="verdict open">{escape(claims.summary(trials).plain)}</p>'
     yield f'<p class="facts">{escape(claims.circumstances(trials))}</p>'
-    yield from map(_claim, trials)
+    yield charts.legend((("waiting", "where the rule wants the figure, with its 95 % interval, to lie"),))
+    for trial in trials:
+        yield _claim(trial, page)
 
 
-def _claim(trial: Trial) -> str:
+def _claim(trial: Trial, page: Page) -> str:
     claim, word = trial.claim, claims.word(trial)
-    lines = [f"<p>{escape(words)}</p>" for words in (trial.here, claims.why(trial)) if words]
+    said = [f"<p>{escape(words)}</p>" for words in (trial.here, claims.why(trial)) if words]
+    label = (
+        f"The figures of claim {claim.number} and where its rule wants them; the table of its evidence has the same."
+    )
+    drawn = [f"<figure>{page.chart(chart, label)}</figure>" for chart in panels.evidence(trial)]
     rule = "".join(f"<li>{escape(line.strip())}</li>" for line in claim.rule)
     measured = "".join(f"<li>{escape(words)}</li>" for words in trial.measured)
-    evidence = [
+    turns = escape(" and ".join(claim.hinges))
+    evidence = (
         f"<p>{escape(claim.note)}</p>" if claim.note else "",
         tabled(claims.figures(trial), "figures") if trial.figures else "",
         f'<p>The rule:</p><ul class="rule">{rule}</ul>',
         f'<p>Measured:</p><ul class="rule">{measured}</ul>' if measured else "",
-        f'<p class="hint">Elsewhere the verdict may turn on {escape(" and ".join(claim.hinges))}.</p>'
-        if claim.hinges
-        else "",
-    ]
+        f'<p class="hint">Elsewhere the verdict may turn on {turns}.</p>' if turns else "",
+    )
     return (
         f'<article class="claim" id="{escape(claim.name)}"><h3>{claim.number}. {escape(claim.sentence)}'
-        f'<span class="badge {escape(str(word.style))}">{escape(word.plain)}</span></h3>{"".join(lines)}'
+        f'<span class="badge {escape(str(word.style))}">{escape(word.plain)}</span></h3>{"".join((*said, *drawn))}'
         f"{_folded('The evidence', *evidence)}</article>"
     )
 
