@@ -370,14 +370,14 @@ def test_spans_for_which_there_is_no_room_are_dropped_and_counted() -> None:
     assert (whole["otherData"]["overflow"], whole["otherData"]["spans_dropped"]) == (False, 0)
     document = valid(trace.text([result], most_spans=15))
     events = document["traceEvents"]
-    assert (document["otherData"]["overflow"], document["otherData"]["spans_dropped"]) == (True, 15)
+    assert (document["otherData"]["overflow"], document["otherData"]["spans_dropped"]) == (True, 9)
     names = names_of(events, "process")
     shown = [(names[event["pid"]], event["args"]["task"]) for event in events if event.get("cat") == "task"]
-    assert [task for name, task in shown if name == "threading/python"] == [0, 1, 2, 3, 4], "those that began first"
-    assert len(shown) == 5 + 2 + 2
+    assert [task for name, task in shown if name == "threading/python"] == [*range(11)], "those that began first"
+    assert len(shown) == 15, "the others have all of theirs"
     (instant,) = (event for event in events if event["ph"] == "i")
-    assert (names[instant["pid"]], instant["ts"]) == ("threading/python", 15_000.0), "where the first is missing"
-    assert instant["name"] == "15 spans dropped: there was room for 5 of this row"
+    assert (names[instant["pid"]], instant["ts"]) == ("threading/python", 21_000.0), "where the first is missing"
+    assert instant["name"] == "9 spans dropped: there was room for 11 of this row"
     pid = next(pid for pid, name in names.items() if name == "threading/python")
     assert counted(events, pid, "tasks")[-1] == (31_000.0, {"in flight": 0, "not claimed": 0}), "counters know of all"
     with pytest.raises(ValueError, match="most_spans must be"):

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from lanes.types import MemoryAt, Run
 
 MOST_SPANS = 100_000
-"""So many a trace has room for, all rows together: some 50 MB, which a browser still takes."""
+"""So many a trace has room for, all rows together: some 40 MB, which a browser still takes."""
 
 _MOST_POINTS = 20_000
 """Of a counter of one row. Where it changed more often, every second, third, ... change is left in."""
@@ -57,7 +57,7 @@ def text(results: Sequence[Shown], most_spans: int = MOST_SPANS) -> str:
     traced = [_traced(result) for result in results]
     tracks = [timeline(result) if isinstance(result, Comparison) else () for result in traced]
     spans = [sum(len(lane.bars) for lane in track.lanes) for track in chain(*tracks)]
-    room = most_spans if sum(spans) <= most_spans else max(1, most_spans // sum(map(bool, spans)))
+    room = _room(spans, most_spans)
     trace = _Trace(room)
     for result, those in zip(traced, tracks, strict=True):
         title = f"{result.workload.name}: " if len(traced) > 1 else ""
@@ -76,6 +76,18 @@ def text(results: Sequence[Shown], most_spans: int = MOST_SPANS) -> str:
         "traceEvents": trace.in_order(),
     }
     return json.dumps(document, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def _room(spans: Iterable[int], most: int) -> int:
+    """For how many spans of each row there is room: for all, or as many for one as for another, once rows with fewer
+    have all of theirs."""
+    left, ordered = most, sorted(spans)
+    for place, many in enumerate(ordered):
+        share = left // (len(ordered) - place)
+        if many > share:
+            return max(1, share)
+        left -= many
+    return most
 
 
 def _traced(result: Shown) -> Comparison | Load:
