@@ -57,6 +57,7 @@ def _directive(path: str, level: int) -> Iterator[str]:
     real, options = path, {"heading_level": str(level)}
     if path.endswith(".__doc__"):
         real = path.removesuffix(".__doc__")
+        yield from (f"[](){{#{real}}}", "")  # to be led to, as there is no heading
         options |= {"members": "[]", "show_root_heading": "false", "show_root_toc_entry": "false"}
     elif name := public(path):
         real = _real(name)
@@ -67,13 +68,20 @@ def _directive(path: str, level: int) -> Iterator[str]:
 
 
 def _linked(text: str) -> str:
-    """`lanes.run` leads to where it is described, but for blocks of code, which stay as they are."""
-
-    def link(name: re.Match[str]) -> str:
-        return f"[{name[0]}][{_real(name[1])}]" if name[1] in lanes.__all__ else name[0]
-
+    """`lanes.run` and lanes/events.py lead to where they are described; blocks of code stay as they are."""
     parts = re.split(r"(^```.*?^```)", text, flags=re.MULTILINE | re.DOTALL)
-    return "".join(part if part.startswith("```") else re.sub(r"`lanes\.(\w+)`", link, part) for part in parts)
+    return "".join(part if part.startswith("```") else _FOUND.sub(_link, part) for part in parts)
+
+
+_FOUND = re.compile(r"`(lanes(?:\.\w+)+)`|(?<![\w/`])(lanes/(?:\w+/)*\w+)\.py")
+
+
+def _link(found: re.Match[str]) -> str:
+    """What is public must be described; of all else nobody knows here whether it is."""
+    path = found[1] or found[2].replace("/", ".")
+    if found[1] and (name := public(path)):
+        return f"[{found[0]}][{_real(name)}]"
+    return f'<autoref optional identifier="{path}">{f"<code>{path}</code>" if found[1] else found[0]}</autoref>'
 
 
 def markdown(docstring: str, fields: Mapping[str, str]) -> str:

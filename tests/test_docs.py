@@ -157,7 +157,7 @@ def test_command_lines_parse(line: str) -> None:
 
 def test_docstrings_become_markdown() -> None:
     """Lists, examples and columns are told apart; what is public is linked, but in code."""
-    docstring = """Does a thing. See `lanes.run`.
+    docstring = """Does a thing. See `lanes.run`, lanes/events.py.
 
     x, y: two; z: another: with colons,
           and lines.
@@ -174,7 +174,8 @@ def test_docstrings_become_markdown() -> None:
     """
     done = prose.markdown(inspect.cleandoc(docstring), {"x": "int", "y": "", "z": "str"})
     assert done.split("\n\n") == [
-        "Does a thing. See [`lanes.run`][lanes.run.run].",
+        "Does a thing. See [`lanes.run`][lanes.run.run],"
+        ' <autoref optional identifier="lanes.events">lanes/events.py</autoref>.',
         "- **x** (<code>int</code>), **y**: two.\n- **z** (<code>str</code>): another: with colons, and lines.",
         "```pycon\n>>> lanes.run\n1\n```",
         "```text\nplain   as `lanes.run` does\ncall    another\n```",

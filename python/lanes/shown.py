@@ -34,7 +34,10 @@ class Shown:
 
     def to_csv(self, path: str | os.PathLike[str] | None = None, table: str = "rows") -> str:
         """A table of it as CSV, raw, with units in the names of the columns: see lanes/report/records.py for the tables
-        and their columns."""
+        and their columns.
+
+        Raises ValueError for a table that there is not, OSError where the file cannot be written.
+        """
         from lanes.report import csv
 
         return given_out(csv.text([self], table), path)
@@ -50,13 +53,19 @@ class Shown:
         return given_out(html.text([self]), path)
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """All of it as JSON, which `lanes.read` makes a result again; see lanes/report/json.py for its fields."""
+        """All of it as JSON, which `lanes.read` makes a result again; see lanes/report/json.py for its fields.
+
+        Raises OSError where the file cannot be written.
+        """
         from lanes.report import json
 
         return given_out(json.text([self]), path)
 
     def to_markdown(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Its tables as GitHub's Markdown has them, and below them in words what stands out."""
+        """Its tables as GitHub's Markdown has them, and below them in words what stands out.
+
+        Raises OSError where the file cannot be written.
+        """
         from lanes.report import markdown
 
         return given_out(markdown.text([self]), path)
@@ -74,7 +83,7 @@ class Shown:
     def to_pyperf(self, path: str | os.PathLike[str] | None = None) -> str:
         """The rows of a comparison or a sweep as benchmarks of pyperf: `python -m pyperf compare_to a.json b.json`.
 
-        Raises ValueError for other results, and where no row ran well.
+        Raises ValueError for other results, and where no row ran well; OSError where the file cannot be written.
         """
         from lanes.report import pyperf
 
