@@ -87,8 +87,10 @@ def test_the_parts_of_each_bar_make_its_whole() -> None:
 
 def test_names_stand_above_in_a_narrow_window() -> None:
     chart = charts.speedups(make_comparisons())
-    places, above = chart["layout"]["yaxis"]["tickvals"], chart["narrow"]["yaxis"]["tickvals"]
-    assert all(higher < place for place, higher in zip(places, above, strict=True))
+    names = dict(zip(chart["layout"]["yaxis"]["ticktext"], chart["layout"]["yaxis"]["tickvals"], strict=True))
+    above = {each["text"]: each["y"] for each in chart["narrow"]["annotations"] if each["x"] == 0}
+    assert set(above) == set(names)
+    assert all(above[name] < place for name, place in names.items())
     assert chart["narrow"]["margin"]["l"] < chart["layout"]["margin"]["l"]
     assert chart["narrow"]["height"] > chart["layout"]["height"]
 
@@ -118,7 +120,7 @@ def test_evidence_lies_before_the_zone_of_its_rule() -> None:
     factors, seconds = panels.evidence(trial)
     assert factors["data"][0]["x"] == [2.0]
     assert [shape["x0"] for shape in factors["layout"]["shapes"] if shape["type"] == "rect"] == [1.0]
-    assert seconds["layout"]["annotations"][0]["text"].startswith("550 ms ")
+    assert [each["text"] for each in seconds["layout"]["annotations"]] == ["550 ms broken", "b"]
 
 
 def test_evidence_without_an_end_stands_in_the_table_alone() -> None:

@@ -96,7 +96,7 @@ def speedups(comparison: Comparison) -> Chart:
     }
     one = {"type": "line", "x0": 1, "x1": 1, "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "between"}
     layout = {"xaxis": scale, "shapes": [one | {"line": {"color": "var(--edge)", "width": 1.5}}]}
-    told = [(f"{table.factor(row.speedup or 0.0)} {table.word(row).plain}", colour(row)) for row in rows]
+    told = [(f"{table.factor(row.speedup or 0.0)} {table.word(row).plain.strip('-')}", colour(row)) for row in rows]
     data = [stems, marks(rows, [row.speedup or 0.0 for row in rows], where, "x")]
     return by_row(names(comparison, rows), where, data, layout, told)
 
@@ -140,6 +140,8 @@ _PIECES = (
 )
 """Of a wall time, in the order in which they are stacked: name, colour and words."""
 
+_QUARTERS = [0, 25, 50, 75, 100]
+
 LEGEND = (("aside", ASIDE), *((f"part-{part}", words) for part, words in PARTS.items()))
 """The colours of them with their words."""
 
@@ -164,7 +166,7 @@ def parts(comparison: Comparison) -> Chart:
         for piece, name, words in _PIECES
     ]
     walls = ["" if row.wall is None else f"{row.wall * scale:,.{digits}f} {unit}" for row in rows]
-    across = axis("of the wall time", range=[0, 100], ticksuffix=" %", tickvals=[0, 25, 50, 75, 100])
+    across = axis("of the wall time", range=[0, 100], tickvals=_QUARTERS, ticktext=[f"{each} %" for each in _QUARTERS])
     layout = {"barmode": "stack", "xaxis": across}
     return by_row(names(comparison, rows), where, data, layout, [(words, "var(--ink)") for words in walls])
 
@@ -209,31 +211,37 @@ def by_row(
     its right what is told of it, in its colour."""
     told = list(told)
     last = where[-1] if where else 0.0
-    base = {"xref": "paper", "x": 1, "xanchor": "left", "xshift": 8, "showarrow": False}
     beside = [
-        base | {"y": place, "text": plain(words), "font": {"size": 12, "color": shade}}
-        for place, (words, shade) in zip(where, told, strict=True)
+        _note(words, place, shade) | {"x": 1, "xshift": 8} for place, (words, shade) in zip(where, told, strict=True)
     ]
+    above = [_note(name, place - 0.52, "var(--ink)") | {"x": 0} for place, name in zip(where, named, strict=True)]
     left = 14 + _LETTER * max(map(len, named), default=0)
     right = 14 + _LETTER * max((len(words) for words, _ in told), default=0)
-    at_left = {"tickvals": where, "ticktext": [plain(name) for name in named], "range": [last + 0.7, -0.7]}
-    above = {
-        "tickvals": [place - 0.52 for place in where],
-        "ticklabelposition": "inside",
-        "range": [last + 0.5, -0.85],
-    }
+    title = layout["xaxis"]["title"]["text"].replace(", ", ",<br>")
     wide: Chart = {
-        "yaxis": {**BARE, **at_left},
+        "yaxis": {**BARE, "tickvals": where, "ticktext": [plain(name) for name in named], "range": [last + 0.7, -0.7]},
+        "annotations": beside,
         "margin": {"l": min(left, 260), "r": right},
         "height": round((last + 1.4) * _ROW + _BELOW),
     }
     narrow: Chart = {
-        "yaxis": {**BARE, **at_left, **above},
-        "margin": {"l": 4, "r": right},
-        "height": round((last + 1.4) * _NARROW_ROW + _BELOW),
+        "xaxis": {"title": {"text": title}},
+        "yaxis": {**BARE, "showticklabels": False, "range": [last + 0.5, -0.85]},
+        "annotations": [*beside, *above],
+        "margin": {"l": 16, "r": right, "b": 60 if "<br>" in title else 44},
+        "height": round((last + 1.4) * _NARROW_ROW + (72 if "<br>" in title else _BELOW)),
     }
-    shown = layout | {"annotations": beside} | (narrow if always_above else wide)
-    return {"data": list(data), "layout": shown, "narrow": narrow}
+    return {
+        "data": list(data),
+        "layout": layout | (narrow | {"xaxis": layout["xaxis"]} if always_above else wide),
+        "narrow": narrow,
+    }
+
+
+def _note(words: str, place: float, shade: str) -> Chart:
+    """Words in a row."""
+    font = {"size": 12, "color": shade}
+    return {"xref": "paper", "xanchor": "left", "y": place, "text": plain(words), "font": font, "showarrow": False}
 
 
 def legend(entries: Iterable[tuple[str, str]], lines: Mapping[str, str] | None = None) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST = 10_000
 """Bars that are drawn, in all: more would make each step of a zoom slow."""
 
-_REMARK = 70
+_REMARK = 110
 """Characters of what is said of a track."""
 
 

@@ -32,7 +32,7 @@ def curve(curve: Curve, sweep: Sweep) -> Chart:
     low, high = min(sweep.workers), max(sweep.workers)
     xs = [low * (high / low) ** (n / (_POINTS - 1)) for n in range(_POINTS)]
     data: list[Chart] = []
-    for fit, shade, dash in ((curve.amdahl, "faint", "dot"), (curve.usl, f"family-{curve.family}", "solid")):
+    for fit, shade, dash in ((curve.amdahl, "faint", "dot"), (curve.usl, "working", "solid")):
         if fit is not None:
             line = {"color": f"var(--{shade})", "width": 2, "dash": dash}
             ys = [fit.speedup(x) for x in xs]

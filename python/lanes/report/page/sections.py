@@ -140,7 +140,7 @@ def _comparison(comparison: Comparison, page: Page) -> Iterator[str]:
 
 def _marks(comparison: Comparison) -> str:
     words = dict.fromkeys(table.word(row).plain for row in comparison if row.speedup is not None)
-    return charts.legend([(charts.variable(word), word) for word in words])
+    return charts.legend([(charts.variable(word), word) for word in words if word != "-"])
 
 
 def _where(comparison: Comparison, page: Page) -> Iterator[str]:
@@ -175,7 +175,7 @@ def _timeline(comparison: Comparison, page: Page) -> Iterator[str]:
     if len(few) < len(tracks):
         which = (
             f'<label class="unseen" for="rows-{number}">Rows shown</label><select id="rows-{number}">'
-            f'<option value="usual">one body of each model ({len(few)} rows)</option>'
+            f'<option value="usual">one of each model ({len(few)} rows)</option>'
             f'<option value="all">all {len(tracks)} rows</option></select>'
         )
     plot = page.chart(lanes.chart(comparison, tracks), "").replace(
@@ -239,8 +239,8 @@ def _sweep(found: Sweep, page: Page) -> Iterator[str]:
     yield _notes(sweep.notes(found))
     yield "<h3>Speed-up by number of workers</h3>"
     yield charts.legend(
-        (("family-python", "Gunther's law (USL)"), ("faint", "Amdahl's law")),
-        {"family-python": "line", "faint": "line dotted"},
+        (("working", "Gunther's law (USL)"), ("faint", "Amdahl's law")),
+        {"working": "line", "faint": "line dotted"},
     )
     drawn = [
         (
