@@ -94,6 +94,14 @@ def test_colours_are_those_of_the_palette() -> None:
     assert cell.between("#000000", "#FF8010") == "#7F4008"
 
 
+def test_its_rules_outweigh_those_of_jupyter() -> None:
+    """`:not(.jp-RenderedMarkdown).jp-RenderedHTMLCommon td` sets all tables to the right."""
+    style = RESULTS["comparison"]._repr_html_().partition("<style>")[2].partition("</style>")[0]
+    selectors = [each for rule in style.split("}")[:-1] for each in rule.partition("{")[0].split(",")]
+    assert any(selector.endswith(" td") for selector in selectors)
+    assert [selector for selector in selectors if selector.count(".") < 2] == []
+
+
 def test_a_notebook_gets_both_the_cell_and_the_text() -> None:
     formatters = pytest.importorskip("IPython.core.formatters")
     shown, _ = formatters.DisplayFormatter().format(RESULTS["sweep"])

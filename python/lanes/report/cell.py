@@ -63,7 +63,8 @@ def _style() -> str:
         f".lanes .{style}{{color:{light};color:color-mix(in srgb,currentColor {INK:.0%},{between(light, dark)})}}"
         for style, (light, dark) in COLOURS.items()
     )
-    return _STYLE + "\n".join(rules)
+    # Named twice, the class weighs more than two of Jupyter's, which set all tables to the right.
+    return (_STYLE + "\n".join(rules)).replace(".lanes", ".lanes.lanes")
 
 
 def _parts(result: Shown) -> Iterator[str]:
