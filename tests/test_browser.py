@@ -41,7 +41,7 @@ def browser() -> Iterator[Any]:
         path = browser_path()
         if path is None and not Path(found.chromium.executable_path).exists():
             pytest.skip(
-                "no Chromium or Chrome: on Debian .ci/setup test installs it, elsewhere playwright install chromium"
+                "no Chromium or Chrome: .ci/setup test gets one on Debian, playwright install chromium elsewhere"
             )
         # Chromium's sandbox refuses root, and is not there in many containers.
         running = found.chromium.launch(executable_path=path, args=["--no-sandbox"])

@@ -139,8 +139,10 @@ def test_sdist_and_wheel(tmp_path: Path) -> None:
     assert [*package.glob("_core.*.so")]
     [extension] = package.glob("_download.*.so")
     assert b"/named/outright" in extension.read_bytes()
-    sources = {path.relative_to(ROOT / "python/lanes") for path in (ROOT / "python/lanes").rglob("*.py")}
-    assert {path.relative_to(package) for path in package.rglob("*.py")} == sources
+    for kind in ("*.py", "*.css", "*.html", "*.js"):
+        sources = {path.relative_to(ROOT / "python/lanes") for path in (ROOT / "python/lanes").rglob(kind)}
+        assert {path.relative_to(package) for path in package.rglob(kind)} == sources
+        assert sources
     assert (package / "py.typed").exists()
     assert (package / "_core.pyi").exists()
     assert (package / "_download.pyi").exists()

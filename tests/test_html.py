@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from lanes import cli
 from lanes.comparison import Comparison
 from lanes.report import html
 from lanes.report.page import lanes
@@ -245,6 +246,13 @@ def test_results_of_one_machine_have_its_facts_once() -> None:
     assert page.shown.count("processors usable") == 2
 
 
+def test_a_page_is_named_after_its_results() -> None:
+    named = [replace(make_comparison(), label=name) for name in "abcde"]
+    assert page_of(*named[:2]).inside("title") == ["lanes: a; b"]
+    assert page_of(*named).inside("title") == ["lanes: 5 results"]
+    assert page_of(named[0], title="mine").inside("title") == ["mine"]
+
+
 def test_the_same_results_make_the_same_page() -> None:
     assert html.text([make_comparisons()]) == html.text([make_comparisons()])
 
@@ -254,6 +262,14 @@ def test_a_result_gives_its_page_and_writes_it(tmp_path: Path) -> None:
     assert make_comparison().to_html(path) == path.read_text(encoding="utf-8") == make_comparison().to_html()
     with pytest.raises(OSError, match="no directory"):
         make_comparison().to_html(tmp_path / "none" / "page.html")
+
+
+def test_the_command_writes_the_page_of_a_file(tmp_path: Path) -> None:
+    file, page = tmp_path / "result.json", tmp_path / "page.html"
+    made = make_comparisons().to_json(file)
+    assert cli.main(["report", str(file), "--html", str(page)]) == 0
+    assert Page(page.read_text(encoding="utf-8")).inside("h1") == [f"lanes: {NASTY}"]
+    assert file.read_text(encoding="utf-8") == made
 
 
 def test_without_plotly_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,9 @@ _ICON = (
     "%3Cpath stroke='%234498d2' stroke-width='3' d='M1 3h9M4 8h11M1 13h6'/%3E%3C/svg%3E"
 )
 
+_NAMED = 4
+"""So many results are named in the title of a page that has none."""
+
 _READING = """<section id="reading" aria-labelledby="reading-title">
 <h2 id="reading-title">How to read this page</h2>
 {}</section>"""
@@ -46,7 +49,8 @@ def text(results: Sequence[Shown], title: str | None = None) -> str:
     explained = any(isinstance(result, Comparison | Sweep) for result in results)
     reading = _READING.format(_file("reading.html")) if explained else ""
     links = [*page.places, *([("reading", "how to read this page")] if explained else []), ("machine", "the machine")]
-    title = title or f"lanes: {', '.join(dict.fromkeys(name for _, name in page.places))}"
+    names = list(dict.fromkeys(name for _, name in page.places))
+    title = title or f"lanes: {'; '.join(names) if len(names) <= _NAMED else f'{len(names)} results'}"
     own = _file("page.js") + _file("timeline.js")
     policy = (
         f"default-src 'none'; script-src '{_hash(plotly)}' '{_hash(own)}'; style-src 'unsafe-inline';"

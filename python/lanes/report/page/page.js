@@ -30,14 +30,18 @@ const page = {
 
   draw(plot) {
     const drawing = page.timelines.get(plot)?.drawing() ?? page.drawings.charts[plot.dataset.chart];
-    const layout = page.merged(page.merged(page.drawings.layout, drawing.layout), page.narrow.matches && drawing.narrow);
+    const wide = page.merged(page.drawings.layout, drawing.layout);
+    const layout = page.narrow.matches ? page.merged(wide, drawing.narrow) : wide;
     plot.style.height = `${layout.height}px`;
     const config = { displayModeBar: false, responsive: true, showTips: false, typesetMath: false, doubleClick: false };
     return Plotly.react(plot, page.coloured(drawing.data), page.coloured(layout), config);
   },
 
   async drawAll() {
-    for (const plot of document.querySelectorAll(".plot")) await page.draw(plot);
+    for (const plot of document.querySelectorAll(".plot")) {
+      await page.draw(plot);
+      await new Promise((done) => setTimeout(done)); // so that one can read and scroll meanwhile
+    }
     for (const timeline of page.timelines.values()) timeline.mark();
   },
 };

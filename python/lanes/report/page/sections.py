@@ -44,15 +44,15 @@ def section(result: Shown, page: Page) -> str:
     """The section of one result. Raises TypeError for what is none."""
     match result:
         case Comparison():
-            name, parts = result.workload.name, _comparison(result, page)
+            name, parts = result.label or result.workload.name, _comparison(result, page)
         case Sweep():
-            name, parts = result.comparison.workload.name, _sweep(result, page)
+            name, parts = f"{result.comparison.workload.name}, sweep", _sweep(result, page)
         case Load():
-            name, parts = result.workload.name, _load(result, page)
+            name, parts = f"{result.workload.name}, load", _load(result, page)
         case Trials():
             name, parts = "claims", _claims(result, page)
         case Anatomy():
-            name, parts = result.workload.name, _anatomy(result)
+            name, parts = f"{result.workload.name}, anatomy", _anatomy(result)
         case _:
             raise TypeError(f"{type(result).__name__} is no result of lanes")
     place = f"result-{len(page.places) + 1}"
@@ -130,17 +130,14 @@ def _comparison(comparison: Comparison, page: Page) -> Iterator[str]:
             charts.speedups(comparison), "Speed-up of each row with its interval; the table below has the same."
         )
         yield _figure(
-            plot, "The line across each mark is the 95 % interval of the median over the rounds.", _marks(comparison)
+            plot,
+            "A disc is a Python model, a diamond a native one; hollow is what is void. The line across each is the 95 %"
+            " interval of the median over the rounds.",
         )
     yield tabled(table.speedups(comparison), "speed-up over serial/python, the median of its rounds")
     yield from _where(comparison, page)
     yield from _timeline(comparison, page)
     yield from _besides(comparison)
-
-
-def _marks(comparison: Comparison) -> str:
-    words = dict.fromkeys(table.word(row).plain for row in comparison if row.speedup is not None)
-    return charts.legend([(charts.variable(word), word) for word in words if word != "-"])
 
 
 def _where(comparison: Comparison, page: Page) -> Iterator[str]:

@@ -17,7 +17,10 @@ class Timeline {
     this.told = box.querySelector("[role=status]");
     this.which = box.querySelector("select");
     box.addEventListener("keydown", (event) => this.key(event));
-    this.which?.addEventListener("change", () => this.choose(null) ?? page.draw(plot));
+    this.which?.addEventListener("change", () => {
+      this.choose(null);
+      page.draw(plot);
+    });
     for (const button of box.querySelectorAll("button")) button.addEventListener("click", () => this.act(button.value));
     plot.addEventListener("pointermove", (event) => this.point(event));
     plot.addEventListener("pointerdown", (event) => this.point(event));
@@ -27,7 +30,7 @@ class Timeline {
     for (const end of ["pointerup", "pointercancel"]) plot.addEventListener(end, () => (this.held = null));
   }
 
-  /** What Plotly is to draw: of each track its run, and of the bars near to what is in sight two shapes, pale and solid. */
+  /** What Plotly is to draw: of each track its run, and of the bars near to what is in sight pale and solid shapes. */
   drawing() {
     const { data } = this;
     const [low, high] = this.range;
@@ -135,7 +138,8 @@ class Timeline {
       ...{ left: `${begin - 2}px`, top: `${top - 2}px`, height: `${high + 4}px` },
       width: `${Math.max(Math.min(right, x._length) - Math.max(left, 0), 2) + 4}px`,
     });
-    this.tip.replaceChildren(...this.lines(found).map((line) => Object.assign(document.createElement("div"), { textContent: line })));
+    const line = (textContent) => Object.assign(document.createElement("div"), { textContent });
+    this.tip.replaceChildren(...this.lines(found).map(line));
     const room = this.box.clientWidth - this.tip.offsetWidth;
     this.tip.style.left = `${Math.max(0, Math.min(begin, room))}px`;
     this.tip.style.top = `${top + high + 6}px`;
@@ -145,12 +149,13 @@ class Timeline {
     const { track, lane } = this.lanes[place];
     const bar = lane.bars[n];
     const text = this.data.texts[bar[TEXT]];
-    const length = bar[FINISHED] - bar[STARTED];
+    const length = Timeline.time(bar[FINISHED] - bar[STARTED]);
+    const [claimed, started, finished, worked] = [CLAIMED, STARTED, FINISHED, WORKED].map((n) => Timeline.time(bar[n]));
     return [
       `${track.name}, ${lane.label}`,
       `task ${bar[TASK]}${text ? `: ${text}` : ""}`,
-      `${Timeline.time(length)}, from ${Timeline.time(bar[STARTED])} to ${Timeline.time(bar[FINISHED])}`,
-      `on a processor for ${Timeline.time(bar[WORKED])}, ${Math.round(bar[WORKING] / 10)} % of it; taken at ${Timeline.time(bar[CLAIMED])}`,
+      `${length}, from ${started} to ${finished}`,
+      `on a processor for ${worked}, ${Math.round(bar[WORKING] / 10)} % of it; taken at ${claimed}`,
       `process ${bar[PROCESS]}, thread ${bar[THREAD]}, processor ${bar[CPU]}`,
     ];
   }
@@ -223,7 +228,8 @@ class Timeline {
     const bar = found && this.lanes[found.place].lane.bars[found.n];
     const [low, high] = this.range;
     const middle = bar && (bar[STARTED] + bar[FINISHED]) / 2 / this.data.unit;
-    if (bar && (middle < low || middle > high)) this.zoom(() => [middle - (high - low) / 2, middle + (high - low) / 2]);
+    const half = (high - low) / 2;
+    if (bar && (middle < low || middle > high)) this.zoom(() => [middle - half, middle + half]);
     else this.mark();
     if (!this.tip.hidden) this.outline.scrollIntoView({ block: "nearest" });
   }
