@@ -1,4 +1,5 @@
-"""The pictures of the README, from runs on this machine: `make pictures`, at a moment when nothing else runs.
+"""The pictures of the README, from runs on this machine: `make pictures`, at a moment when nothing else runs. One alone:
+`python .docs/pictures.py compute`.
 
 They are SVG on paper of their own, so that they read on a page that is light and on one that is dark, and ask for
 nothing from elsewhere.
@@ -32,7 +33,8 @@ LANES = ("serial", "threading", "multiprocessing", "asyncio", "native-pthreads")
 
 def main() -> None:
     HERE.mkdir(exist_ok=True)
-    for name, command in COMMANDS.items():
+    for name in sys.argv[1:] or COMMANDS:
+        command = COMMANDS[name]
         result = measured(command)
         if void := [row.name for row in result if row.broken or row.error]:
             sys.exit(f"no pictures, as {table.listed(void)} are void: once more, at a quieter moment")

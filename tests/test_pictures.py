@@ -13,7 +13,8 @@ import pytest
 import lanes
 from support import BASE, make_comparison, make_row
 
-SCRIPT = Path(__file__).parents[1] / ".docs" / "pictures.py"
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / ".docs" / "pictures.py"
 if not SCRIPT.exists():
     pytest.skip("needs a checkout", allow_module_level=True)
 
@@ -61,3 +62,12 @@ def test_they_ask_for_nothing_and_have_paper_of_their_own(picture: Any) -> None:
     assert "@font-face" not in drawn
     assert re.search(r"#ffffff|#0d1117", drawn, re.IGNORECASE)
     ElementTree.fromstring(drawn)
+
+
+def test_those_that_the_readme_shows_are_there_and_whole() -> None:
+    shown = re.findall(r"\.docs/pictures/([\w.-]+)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    made = {f"{kind}-{name}.svg" for kind in ("table", "timeline") for name in pictures.COMMANDS}
+    assert {*shown} <= made
+    for name in shown:
+        assert ElementTree.parse(pictures.HERE / name).getroot().tag.endswith("svg")
+        assert (pictures.HERE / name).stat().st_size < 300_000
