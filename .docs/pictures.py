@@ -21,7 +21,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 import lanes
-from lanes.report import table
+from lanes.report import sentences, table, wording
 from lanes.report.files import write_text
 from lanes.report.palette import DARK
 
@@ -37,7 +37,7 @@ def main() -> None:
         command = COMMANDS[name]
         result = measured(command)
         if void := [row.name for row in result if row.broken or row.error]:
-            sys.exit(f"no pictures, as {table.listed(void)} are void: once more, at a quieter moment")
+            sys.exit(f"no pictures, as {wording.listed(void)} are void: once more, at a quieter moment")
         write_text(timeline(result), HERE / f"timeline-{name}.svg")
         write_text(terminal(result, command), HERE / f"table-{name}.svg")
 
@@ -57,9 +57,9 @@ def terminal(result: lanes.Comparison, command: str) -> str:
     console = Console(record=True, file=io.StringIO(), width=80, force_terminal=True, color_system="truecolor")
     console.print(Text.assemble(("$ ", "green"), (f"lanes {command}", "bold")))
     console.print(table.title(result))
-    table.print_table(table.speedups(result), console)
+    wording.print_table(table.speedups(result), console)
     console.print("...\n", style="dim", highlight=False)
-    for note in table.notes(result):
+    for note in sentences.notes(result):
         console.print(note)
     drawn = console.export_svg(title="lanes", theme=theme(), unique_id=f"lanes-{result.workload.name}")
     drawn = re.sub(r"\s*@font-face \{.*?\}", "", drawn, flags=re.DOTALL)  # which would be fetched

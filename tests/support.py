@@ -13,6 +13,7 @@ import lanes
 from lanes import models, stats
 from lanes.comparison import Comparison, Difference, Row
 from lanes.laws import Judgement
+from lanes.report import table
 from lanes.stats import Verdict
 from lanes.types import Closeup, Counters, Outcome, Pulse, Run, Span, Usage
 from lanes.workloads.wait import Wait
@@ -171,12 +172,20 @@ def make_row(
 BASE = (1.0, 1.2, 1.1) * 2
 """As many rounds as a verdict needs."""
 
+FAST = tuple(wall / 4 for wall in BASE)
+FASTER = tuple(wall / 40 for wall in BASE)
+
 
 def make_comparison(*rows: Row, base: Iterable[float] = BASE) -> Comparison:
     """These rows below a baseline, of a wait of two tasks."""
     base = tuple(base)
     baseline = make_row("serial", "python", base, base, workers=1)
     return Comparison(Wait(2, (50_000_000,)), len(base), 7, MACHINE, (baseline, *rows))
+
+
+def lines_of(*rows: Row, base: Iterable[float] = BASE) -> list[str]:
+    """What is printed of them."""
+    return table.text(make_comparison(*rows, base=base)).splitlines()
 
 
 def dies_when_it_is_logged(path: str) -> int:

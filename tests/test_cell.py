@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from lanes.report import cell, table
+from lanes.report import cell, sentences
 from lanes.report.palette import DARK, LIGHT, luminance
 from lanes.shown import Shown
 from results import NASTY, RESULTS, make_comparisons
@@ -49,7 +49,7 @@ def test_every_result_is_well_formed_and_all_text_escaped(kind: str) -> None:
 def test_it_says_what_the_terminal_says() -> None:
     result = make_comparisons()
     seen = " ".join(Page(result._repr_html_()).words)
-    for note in table.notes(result):
+    for note in sentences.notes(result):
         assert note.plain.strip() in seen
     assert "wait: 2 tasks, duration 50 ms" in seen
     assert NASTY in seen, "as text"

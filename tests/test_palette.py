@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from lanes.report import table
+from lanes.report import sentences
 from lanes.report.palette import DARK, LIGHT, PARTS, Palette, luminance
 from support import BASE, make_row
 
@@ -111,7 +111,7 @@ def test_there_is_a_colour_for_all_there_is(palette: Palette) -> None:
         make_row("threading", "python", error="killed"),
         make_row("threading", "python", reason="the same"),
     ]
-    words = {table.word(row).plain for row in rows} | {"DIFFERS", "void"}
+    words = {sentences.word(row).plain for row in rows} | {"DIFFERS", "void"}
     assert words == palette.verdicts.keys()
     colours = [*lines(palette).values(), *palette.verdicts.values(), palette.paper, palette.ink, palette.rule]
     assert all(re.fullmatch("#[0-9A-F]{6}", colour) for colour in colours)

@@ -81,9 +81,9 @@ class Row:
 
     def __repr__(self) -> str:
         """What is known of it in one line: an assertion that fails shows it."""
-        from lanes.report import table  # printing stands above measuring, and is not loaded to measure
+        from lanes.report import sentences  # printing stands above measuring, and is not loaded to measure
 
-        return f"<Row {table.said(self)}>"
+        return f"<Row {sentences.said(self)}>"
 
     @property
     def name(self) -> str:
@@ -231,9 +231,9 @@ class Faster:
         return self.verdict is not None and self.verdict.word == "faster"
 
     def __repr__(self) -> str:
-        from lanes.report import table  # printing stands above measuring, and is not loaded to measure
+        from lanes.report import sentences  # printing stands above measuring, and is not loaded to measure
 
-        return f"<{bool(self)}: {table.against(self)}>"
+        return f"<{bool(self)}: {sentences.against(self)}>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Any, Literal, Self, TypeAlias, cast, get_args
 
 from lanes import stats
 from lanes.comparison import Comparison, Row
-from lanes.report import changes, table
+from lanes.report import changes, sentences, wording
 from lanes.units import format_duration, format_size, parse_size, short
 
 Key: TypeAlias = str | tuple[str, str | None]
@@ -70,14 +70,14 @@ def _by_row(threshold: Threshold, given: object) -> Mapping[Key, object]:
 def failures(comparison: Comparison, demands: Iterable[Demand] = ()) -> Iterator[str]:
     """What the comparison does not keep, one line each; first of all what makes it worth nothing."""
     demands = tuple(demands)
-    yield from table.problems(comparison)
+    yield from sentences.problems(comparison)
     baseline = comparison.baseline
     if baseline.broken:
         if demands:  # that all answers agree does not depend on how long they took
             yield f"{baseline.name}, which all are compared with: {_unusable(baseline)}"
             return
     elif not baseline.is_sound and baseline.error is None:
-        yield table.failed(baseline) or ""
+        yield sentences.failed(baseline) or ""
     for demand in demands:
         try:
             row = comparison[demand.key]
@@ -109,7 +109,7 @@ def _number(name: str, given: object, most: float = math.inf) -> float:
 def _slow(row: Row, least: float) -> str | None:
     if row.speedup is not None and row.speedup >= least:
         return None
-    return f"speed-up {_measured('speedup', row)}, and {table.factor(least)} is asked for{_doubt(row, least)}"
+    return f"speed-up {_measured('speedup', row)}, and {wording.factor(least)} is asked for{_doubt(row, least)}"
 
 
 def _doubt(row: Row, threshold: float) -> str:
@@ -118,13 +118,13 @@ def _doubt(row: Row, threshold: float) -> str:
         return "; one round tells little"
     if not row.interval.low <= threshold <= row.interval.high:
         return ""
-    rounds = table.count(len(row.ratios), "round")
+    rounds = wording.count(len(row.ratios), "round")
     return f", which is within the interval: {rounds} on this machine cannot tell"
 
 
 def _not_faster(row: Row, others: Sequence[Key]) -> str | None:
     found = (row.faster_than(other) for other in others)
-    return "; ".join(f"not faster: {table.against(each)}" for each in found if not each) or None
+    return "; ".join(f"not faster: {sentences.against(each)}" for each in found if not each) or None
 
 
 def _waiting(row: Row, most: float) -> str | None:
@@ -242,7 +242,7 @@ def step_back(before: Row, now: Row, limit: Limit) -> StepBack | None:
 def _measured(metric: Metric, row: Row) -> str:
     """A median with its interval: "1.42x (1.38-1.47)", "102 ms (98.1 ms-104 ms)"."""
     if metric == "speedup":
-        return "unknown" if row.speedup is None else table.surely(row.speedup, row.interval)
+        return "unknown" if row.speedup is None else wording.surely(row.speedup, row.interval)
     if row.wall is None:
         return "unknown"
     sure = row.wall_interval and f" ({'-'.join(format_duration(end * 1e9) for end in row.wall_interval)})"

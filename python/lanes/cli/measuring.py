@@ -53,7 +53,7 @@ def _perform(
     show: Callable[[Result, Console], None],
 ) -> int:
     """Measure one workload after another, show each result, and write them all."""
-    from lanes.report import files, json, table
+    from lanes.report import files, json, sentences
 
     try:
         to_stdout, path = json_of(options)
@@ -67,7 +67,7 @@ def _perform(
     for workload in made:
         results.append(measured(workload, options, measure, not results))
         if "quiet" in options:
-            say(table.problems(comparison_of(results[-1])))
+            say(sentences.problems(comparison_of(results[-1])))
         else:
             console = make_console(stderr=to_stdout, least_width=80)
             if len(results) > 1:

@@ -24,7 +24,7 @@ from lanes.proc import Descriptor
 from lanes.report import workload
 from lanes.report.fields import made, typed
 from lanes.report.files import SCHEMA
-from lanes.report.table import as_text, params_of
+from lanes.report.wording import as_text, params_of
 from lanes.units import format_size
 
 _THREADS = 8

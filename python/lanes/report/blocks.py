@@ -16,7 +16,7 @@ from lanes.anatomy import Anatomy
 from lanes.claims import Trials
 from lanes.comparison import Comparison
 from lanes.load import Load
-from lanes.report import anatomy, claims, load, sweep, table
+from lanes.report import anatomy, claims, load, sentences, sweep, table
 from lanes.shown import Shown
 from lanes.sweep import Sweep
 
@@ -74,7 +74,7 @@ def blocks(result: Shown) -> Iterator[Block]:
 
 
 def _comparison(comparison: Comparison) -> Iterator[Block]:
-    yield Block("", (table.speedups(comparison), *table.notes(comparison)))
+    yield Block("", (table.speedups(comparison), *sentences.notes(comparison)))
     for heading, figures in table.measured(comparison):
         yield Block(heading, (figures,))
     if remarks := table.remarks(comparison):

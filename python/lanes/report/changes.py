@@ -18,7 +18,7 @@ from rich.text import Text
 from lanes import machine, stats
 from lanes.comparison import Comparison, Row
 from lanes.report.blocks import Block
-from lanes.report.table import STYLES, bare_table, count, factor, listed, params_of, print_table, time_unit
+from lanes.report.wording import STYLES, bare_table, count, factor, listed, params_of, print_table, time_unit
 from lanes.shown import Shown
 from lanes.sweep import Sweep
 

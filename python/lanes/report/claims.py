@@ -35,7 +35,7 @@ from lanes.claims.claim import quantity
 from lanes.report import parts
 from lanes.report.fields import made, typed
 from lanes.report.files import SCHEMA
-from lanes.report.table import as_text, bare_table, count, print_table
+from lanes.report.wording import as_text, bare_table, count, print_table
 
 if TYPE_CHECKING:
     from lanes.claims.lab import Lab

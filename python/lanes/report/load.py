@@ -14,7 +14,7 @@ from rich.text import Text
 
 from lanes.backlog import Point, Times
 from lanes.load import Load, LoadRow, Terms
-from lanes.report import parts, stall, table, workload
+from lanes.report import parts, sentences, stall, wording, workload
 from lanes.report.fields import made, typed
 from lanes.report.files import SCHEMA
 from lanes.units import format_duration, format_frequency, format_size
@@ -32,7 +32,7 @@ _WIDTH = 36
 
 def text(load: Load, width: int = 80) -> str:
     """The tables and the chart as plain text."""
-    return table.as_text(lambda console: show(load, console), width)
+    return wording.as_text(lambda console: show(load, console), width)
 
 
 def show(load: Load, console: Console) -> None:
@@ -40,10 +40,10 @@ def show(load: Load, console: Console) -> None:
     wrap = not console.is_terminal
     ran = [row for row in load if row.reason is None]
     console.print(title(load), soft_wrap=wrap)
-    table.print_table(counts(ran), console)
+    wording.print_table(counts(ran), console)
     console.print()
     console.print(TIMES, style="dim")
-    table.print_table(times(ran), console)
+    wording.print_table(times(ran), console)
     console.print()
     heading, lines = backlogs(load, _PLAIN if console.options.ascii_only else _BLOCKS)
     console.print(heading, style="dim")
@@ -63,21 +63,21 @@ def problems(load: Load) -> Iterator[str]:
             yield f"{row.name}: {row.error}"
             yield from (f"  {line}" for line in (stall.lines(row.stall) if row.stall else ()))
         if row.differences:
-            many = f"{len(row.differences)} of {table.count(len(load.workload.tasks), 'task')}"
-            yield f"{row.name}: {many} differ from serial/python, the first: {table.differs(row.differences[0])}"
+            many = f"{len(row.differences)} of {wording.count(len(load.workload.tasks), 'task')}"
+            yield f"{row.name}: {many} differ from serial/python, the first: {sentences.differs(row.differences[0])}"
 
 
 def title(load: Load) -> Text:
     workload, terms, machine = load.workload, load.terms, load.machine
     params = {key: value for key, value in workload.params.items() if value != workload.name}
-    facts = [f"{table.count(len(workload.tasks), 'task')} in turn", *table.params_of(params)]
+    facts = [f"{wording.count(len(workload.tasks), 'task')} in turn", *wording.params_of(params)]
     queue = "an unbounded queue" if terms.bound is None else f"a queue of {terms.bound:,}, full: {terms.full}"
     return Text.assemble(
         (workload.name, "bold"),
         f": {', '.join(facts)}\n{format_frequency(terms.rate)} for {format_duration(terms.seconds * 1e9)},"
-        f" {terms.arrivals}: {table.count(f'{load.offered:,}', 'arrival')}; {queue}; seed {load.seed}\n"
+        f" {terms.arrivals}: {wording.count(f'{load.offered:,}', 'arrival')}; {queue}; seed {load.seed}\n"
         f"Python {machine['python']}{'' if machine['gil'] else ' without GIL'},"
-        f" {table.count(machine['processors_usable'], 'processor')}",
+        f" {wording.count(machine['processors_usable'], 'processor')}",
     )
 
 
@@ -88,7 +88,7 @@ def names(rows: Sequence[LoadRow]) -> list[str]:
 
 
 def _columns(*numbers: str) -> Table:
-    shown = table.bare_table()
+    shown = wording.bare_table()
     shown.add_column("model", no_wrap=True)
     for name in numbers:
         shown.add_column(name, no_wrap=True, justify="right")
@@ -179,12 +179,12 @@ def notes(load: Load) -> Iterator[Text]:
         )
         # Of a model with several bodies each has a row.
         what = "model" if len({row.model for row in kept}) == len(kept) else "row"
-        yield Text(f"{table.count(len(kept), what)} kept up with {rate}{soonest}.", "bold")
+        yield Text(f"{wording.count(len(kept), what)} kept up with {rate}{soonest}.", "bold")
     if behind:
         most = max(behind, key=lambda row: row.served)
         who = f"the best of them, {most.name}," if len(behind) > 1 else "it"
         served = f"{who} serves {format_frequency(most.served)}"
-        names = table.listed([row.name for row in behind])
+        names = wording.listed([row.name for row in behind])
         yield Text(f"{names} fell behind {rate}: {served}.")
     if any(row.left for row in ran):
         yield Text(
@@ -195,7 +195,7 @@ def notes(load: Load) -> Iterator[Text]:
     for row in load:
         if row.log_error is not None:
             yield Text(f"{row.name}: its log ends early: {row.log_error}", "yellow")
-    for line in table.senseless((row.name, row.reason) for row in load):
+    for line in wording.senseless((row.name, row.reason) for row in load):
         yield Text(line, "dim")
 
 

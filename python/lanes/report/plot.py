@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from lanes.report import table
+from lanes.report import sentences, table, wording
 from lanes.report.layout import places, scale_of_factors, shares, span_of_factors
 from lanes.report.palette import ASIDE, PARTS, Palette
 from lanes.report.picture import SMALL, USUAL, Picture, dress, shortened, tell
@@ -43,7 +43,7 @@ def plot(comparison: Comparison, models: str | Iterable[str | tuple[str, str | N
     left.tick_params(axis="y", labelsize=USUAL, labelcolor=picture.palette.ink)
     left.set_ylim(where[-1] + 0.7, -0.7)
     _explain(picture, rows)
-    picture.entitle("\n".join((table.title(comparison).plain, next(table.verdict(comparison)))))
+    picture.entitle("\n".join((table.title(comparison).plain, next(sentences.verdict(comparison)))))
     return picture
 
 
@@ -57,14 +57,14 @@ def _speedups(axes: Axes, rows: Sequence[Row], where: Sequence[float], colours: 
     logarithmic, ticks = scale_of_factors(low, high)
     if logarithmic:
         axes.set_xscale("log")
-    tell(axes, "x", ticks, [table.factor(tick) if not logarithmic else f"{tick:g}x" for tick in ticks])
+    tell(axes, "x", ticks, [wording.factor(tick) if not logarithmic else f"{tick:g}x" for tick in ticks])
     axes.axvline(1.0, color=colours.edge, linewidth=1.0, zorder=1)
     for row, place in zip(rows, where, strict=True):
-        word = table.word(row).plain
+        word = sentences.word(row).plain
         colour = colours.verdicts[word]
         if row.speedup is not None:
             _mark(axes, row, place, colour)
-        told = word if row.speedup is None else f"{table.factor(row.speedup)}  {word}"
+        told = word if row.speedup is None else f"{wording.factor(row.speedup)}  {word}"
         axes.text(1.02, place, told, transform=axes.get_yaxis_transform(), va="center", color=colour, size=USUAL)
     axes.set_title(
         f"speed-up over serial/python with its 95 % interval{', log scale' if logarithmic else ''}",
@@ -99,7 +99,7 @@ def _mark(axes: Axes, row: Row, place: float, colour: str) -> None:
 
 def _parts(axes: Axes, rows: Sequence[Row], where: Sequence[float], colours: Palette) -> None:
     dress(axes, colours)
-    unit, scale, digits = table.time_unit([row.wall for row in rows if row.wall is not None])
+    unit, scale, digits = wording.time_unit([row.wall for row in rows if row.wall is not None])
     for row, place in zip(rows, where, strict=True):
         said = remark(row) if row.typical is None else None
         at = 0.0

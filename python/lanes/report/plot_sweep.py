@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from lanes.report import table
+from lanes.report import sentences, table, wording
 from lanes.report.layout import scale_of_factors
 from lanes.report.palette import Palette
 from lanes.report.picture import SMALL, USUAL, Picture, disc, dress, shortened, tell
@@ -102,7 +102,7 @@ def _words(curve: Curve) -> str:
     best = next((row for row in curve.rows if row.workers == curve.best), None)
     told = []
     if best is not None and best.speedup is not None:
-        told.append(f"best {best.workers}: {table.factor(best.speedup)}")
+        told.append(f"best {best.workers}: {wording.factor(best.speedup)}")
     if curve.usl is not None and len(curve.rows) > 1:
         peak = "no peak" if curve.usl.peak is None else f"peak at {curve.usl.peak:.0f}"
         told.append(f"{peak}, contention {curve.usl.contention:.0%}")
@@ -112,7 +112,9 @@ def _words(curve: Curve) -> str:
 
 
 def _why(rows: Sequence[Row]) -> str:
-    return next((f"{table.word(row).plain}: {row.reason or row.error}" for row in rows if row.reason or row.error), "")
+    return next(
+        (f"{sentences.word(row).plain}: {row.reason or row.error}" for row in rows if row.reason or row.error), ""
+    )
 
 
 def _between(workers: Sequence[int]) -> list[float]:
@@ -135,7 +137,7 @@ def _scales(axes: Axes, sweep: Sweep) -> None:
     counts = sorted({*sweep.workers, *(row.workers for row in rows)})  # serial has one worker, whatever was asked for
     axes.set_xlim(counts[0] / 1.25, counts[-1] * 1.25)
     *few, most = counts
-    tell(axes, "x", counts, [*map(str, few), table.count(most, "worker")])
+    tell(axes, "x", counts, [*map(str, few), wording.count(most, "worker")])
     tell(axes, "y", ticks, [f"{tick:g}x" for tick in ticks])
 
 

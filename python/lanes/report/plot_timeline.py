@@ -17,7 +17,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from lanes.report import table
+from lanes.report import sentences, table, wording
 from lanes.report.palette import Palette
 from lanes.report.picture import SMALL, USUAL, Picture, dress, shortened, tell
 from lanes.report.timeline import Bar, Lane, Track, chosen, timeline
@@ -190,7 +190,7 @@ def _describe(axes: Axes, comparison: Comparison, track: Track, top: float, colo
     )
     lines = []
     if track.wall_s is not None:
-        unit, scale, digits = table.time_unit([track.wall_s])
+        unit, scale, digits = wording.time_unit([track.wall_s])
         lines.append(f"{track.wall_s * scale:,.{digits}f} {unit}")
     if len(track.lanes) > _MOST:
         lines.append(f"the first {_MOST} of {len(track.lanes)} lanes")
@@ -199,7 +199,7 @@ def _describe(axes: Axes, comparison: Comparison, track: Track, top: float, colo
     elif said := comparison.explanation(track.row):
         lines.append(said)
     told = "; ".join(lines)
-    colour = colours.ink if track.remark is None else colours.verdicts[table.word(track.row).plain]
+    colour = colours.ink if track.remark is None else colours.verdicts[sentences.word(track.row).plain]
     axes.text(
         1.02,
         top + 0.5,
@@ -213,7 +213,7 @@ def _describe(axes: Axes, comparison: Comparison, track: Track, top: float, colo
 
 def _scale(axes: Axes, ended_s: float) -> None:
     """From when the run began, in the unit of the table."""
-    unit, per_s, _ = table.time_unit([ended_s])
+    unit, per_s, _ = wording.time_unit([ended_s])
     axes.set_xlim(0.0, ended_s * 1.01)
     ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= ended_s * 1.01]
     words = [f"{tick * per_s:,.6g}" for tick in ticks]

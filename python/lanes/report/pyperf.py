@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lanes.comparison import Comparison, Row
 from lanes.report.files import dumped
-from lanes.report.table import count, params_of
+from lanes.report.wording import count, params_of
 from lanes.shown import Shown
 from lanes.sweep import Sweep
 

@@ -13,7 +13,7 @@ from lanes.comparison import Comparison
 from lanes.load import Load
 from lanes.report import anatomy, claims, comparison, load, sweep
 from lanes.report.files import Document, loaded
-from lanes.report.table import count, listed
+from lanes.report.wording import count, listed
 from lanes.sweep import Sweep
 
 Result: TypeAlias = Comparison | Sweep | Load | Trials | Anatomy

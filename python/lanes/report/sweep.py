@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lanes.comparison import BASELINE, Row
-from lanes.report import comparison, table
+from lanes.report import comparison, sentences, table, wording
 from lanes.report.fields import typed
 from lanes.sweep import Curve, Fit, Sweep
 from lanes.units import format_duration
@@ -24,17 +24,17 @@ FITS = "the laws of Amdahl and Gunther (USL), and from which task length it pays
 
 def text(sweep: Sweep, width: int = 80) -> str:
     """The tables as plain text."""
-    return table.as_text(lambda console: show(sweep, console), width)
+    return wording.as_text(lambda console: show(sweep, console), width)
 
 
 def show(sweep: Sweep, console: Console) -> None:
     """Print the speed-ups, the fits and what went wrong."""
     console.print(table.title(sweep.comparison), soft_wrap=not console.is_terminal)
     console.print(SPEEDUPS, style="dim")
-    table.print_table(speedups(sweep), console)
+    wording.print_table(speedups(sweep), console)
     console.print()
     console.print(FITS, style="dim")
-    table.print_table(fits(sweep), console)
+    wording.print_table(fits(sweep), console)
     console.print()
     for note in notes(sweep):
         console.print(note, soft_wrap=not console.is_terminal)
@@ -57,9 +57,9 @@ def _speedup(row: Row | None) -> Text:
     if row.error is not None or row.speedup is None:
         return Text("error" if row.error else "-", "red")
     if row.broken:
-        return Text(f"({table.factor(row.speedup)})", "red")
+        return Text(f"({wording.factor(row.speedup)})", "red")
     word = row.verdict.word if row.verdict else ""
-    return Text(table.factor(row.speedup), table.STYLES.get(word, ""))
+    return Text(wording.factor(row.speedup), wording.STYLES.get(word, ""))
 
 
 def fits(sweep: Sweep) -> Table:
@@ -87,7 +87,7 @@ def _pays_off(curve: Curve) -> str:
 
 
 def _columns(model: str, body: str, *numbers: str) -> Table:
-    shown = table.bare_table()
+    shown = wording.bare_table()
     for name in (model, body):
         shown.add_column(name, no_wrap=True)
     for name in numbers:
@@ -98,17 +98,19 @@ def _columns(model: str, body: str, *numbers: str) -> Table:
 def notes(sweep: Sweep) -> Iterator[Text]:
     ran = [curve for curve in sweep.curves if curve.best is not None]
     rows = [row for curve in ran for row in curve.rows if row.workers == curve.best]
-    best = table.fastest(rows)
+    best = sentences.fastest(rows)
     if best is None:
         yield Text("Nothing is faster than serial/python here, as far as these rounds can tell.", "bold")
     else:
-        workers = table.count(best.workers, "worker")
-        yield Text(f"{best.name} with {workers} is fastest: {table.compared(best.verdict)} than serial/python.", "bold")
-    for line in table.problems(sweep.comparison):
+        workers = wording.count(best.workers, "worker")
+        yield Text(
+            f"{best.name} with {workers} is fastest: {sentences.compared(best.verdict)} than serial/python.", "bold"
+        )
+    for line in sentences.problems(sweep.comparison):
         yield Text(line, "red")
-    for line in table.broken_laws(sweep.comparison):
+    for line in sentences.broken_laws(sweep.comparison):
         yield Text(line, "yellow")
-    for line in table.reasons(sweep.comparison):
+    for line in sentences.reasons(sweep.comparison):
         yield Text(line, "dim")
 
 

@@ -5,61 +5,29 @@ Plain text that fits 80 columns; colour only where the console takes it.
 
 from __future__ import annotations
 
-import io
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from lanes.comparison import Comparison, Difference, Faster, Row, label
+from lanes.comparison import Comparison, Row, label
 from lanes.explain import LEAST_S
-from lanes.laws import LAWS
 from lanes.measure import Split
-from lanes.report import stall
-from lanes.stats import FEWEST, Interval, Verdict
-from lanes.types import BODIES, Closeup, InFlight, Measuring, Model, Outcome, Run
-from lanes.units import format_duration, format_rate, format_size
-
-_WIDEST = 500
-"""No table has more columns."""
-
-STYLES = {"faster": "green", "slower": "yellow"}
-"""Of verdicts."""
+from lanes.report.sentences import fastest, notes, word
+from lanes.report.wording import as_text, bare_table, count, factor, interval, params_of, print_table, time_unit
+from lanes.types import BODIES, Closeup, InFlight, Measuring, Model, Run
+from lanes.units import format_rate, format_size
 
 SPLIT = "where the time went: ms of wall; % of the workers' time at work"
 USED = "tasks in flight: mean/max; context switches; GIL: hand-overs; peak memory; lag"
 PULSE = "the pulse beside the work, a beat every 5 ms: how late it came, ms"
 """What stands above the tables that follow the first."""
 
-_SHOWN = 5
-"""Of many differing tasks or equal rows, so many are named."""
-
 
 def text(comparison: Comparison, width: int = 80) -> str:
     """The table as plain text."""
     return as_text(lambda console: show(comparison, console), width)
-
-
-def as_text(print_to: Callable[[Console], None], width: int, colour: bool = False) -> str:
-    """What is printed, as plain text, or as a terminal with colours gets it; brackets are text like any other."""
-    shown = io.StringIO()
-    print_to(
-        Console(
-            file=shown,
-            width=width,
-            color_system="standard" if colour else None,
-            no_color=not colour,
-            markup=False,
-            emoji=False,
-            force_terminal=colour,
-            force_jupyter=False,
-        )
-    )
-    return shown.getvalue().rstrip("\n")
 
 
 def show(comparison: Comparison, console: Console, details: bool = False) -> None:
@@ -105,37 +73,6 @@ def show_models(columns: Iterable[Model], console: Console) -> None:
             console.print(Text(f"{label(column.name, body)} makes no sense: {reason}", "dim"))
 
 
-def print_table(table: Table, console: Console) -> None:
-    """Lines end where their text does. A narrow terminal breaks them; nothing is left out, as rich would."""
-    widest = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
-    for line in console.render_lines(table, console.options.update(width=max(widest, console.width)), pad=False):
-        text = Text.assemble(*((segment.text, segment.style or "") for segment in line))
-        text.rstrip()
-        console.print(text, soft_wrap=True)
-
-
-def problems(comparison: Comparison) -> Iterator[str]:
-    """What makes a comparison fail, one line each."""
-    baseline = comparison.baseline.name
-    for row in comparison:
-        if row.error is not None:
-            yield f"{row.name}: {row.error}"
-            yield from (f"  {line}" for line in (stall.lines(row.stall) if row.stall else ()))
-        elif row.differences:
-            many = len({difference.task for difference in row.differences})
-            against = "its own first round" if row.name == baseline else baseline
-            yield f"{row.name}: {many} of {count(len(comparison.workload.tasks), 'task')} differ from {against}"
-            lines = [f"  {line}" for line in _differences(comparison, row)]
-            yield from lines[:_SHOWN]
-            if len(lines) > _SHOWN:
-                yield f"  and {len(lines) - _SHOWN} more"
-
-
-def factor(ratio: float) -> str:
-    """A ratio to three digits: 1.02x, 31.2x, 118x."""
-    return f"{ratio:.0f}x" if ratio >= 99.5 else f"{ratio:.1f}x" if ratio >= 9.95 else f"{ratio:.2f}x"
-
-
 def title(comparison: Comparison) -> Text:
     """What was compared, in a line; what for, if anybody said, in another; and where."""
     workload, machine = comparison.workload, comparison.machine
@@ -149,29 +86,6 @@ def title(comparison: Comparison) -> Text:
         f" {count(machine['processors_usable'], 'processor')}",
         style="dim",
     )
-
-
-def params_of(params: object) -> Iterator[str]:
-    """A workload's parameters in words: sizes, durations and rates by the last part of their names."""
-    assert isinstance(params, dict)
-    for key, value in params.items():
-        if key == "urls":
-            yield count(len(set(value)), "URL")
-        elif value is True:
-            yield key
-        elif value is not None:
-            values = value if isinstance(value, list) else [value]
-            kind = key.removesuffix("_s") if key.endswith("_s") else key
-            yield f"{kind.replace('_', ' ')} {', '.join(_quantity(key, each) for each in values)}"
-
-
-def _quantity(key: str, value: object) -> str:
-    if isinstance(value, (int, float)):
-        if key.endswith("_s"):
-            return format_duration(value * 1e9)
-        if key in ("size", "payload", "rate"):
-            return format_rate(value) if key == "rate" else format_size(value)
-    return str(value)
 
 
 def speedups(comparison: Comparison) -> Table:
@@ -188,7 +102,7 @@ def speedups(comparison: Comparison) -> Table:
             *(row.model, row.body or "", str(row.workers)),
             "-" if row.wall is None else f"{row.wall * scale:,.{digits}f}",
             "-" if row.speedup is None else factor(row.speedup),
-            "-" if row.interval is None or row.is_baseline else _interval(row.interval),
+            "-" if row.interval is None or row.is_baseline else interval(row.interval),
             word(row),
             style=style,
             end_section=ends_family,
@@ -373,220 +287,3 @@ def _by_family(rows: Sequence[Row]) -> Iterator[tuple[Row, bool]]:
 
 def _widest(comparison: Comparison) -> int:
     return max(len(row.name) for row in comparison)
-
-
-def surely(ratio: float, sure: Interval | None) -> str:
-    """A ratio and how sure it is: 1.42x (1.38-1.47)."""
-    return factor(ratio) + (f" ({_interval(sure)})" if sure else "")
-
-
-def _interval(interval: Interval) -> str:
-    """1.38-1.47: the unit stands beside it."""
-    return f"{factor(interval.low)[:-1]}-{factor(interval.high)[:-1]}"
-
-
-def bare_table() -> Table:
-    """Columns one blank apart, a line below the head and nothing else."""
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False, header_style="bold")
-
-
-def time_unit(walls: Sequence[float]) -> tuple[str, int, int]:
-    """One unit for a whole column, so that it can be read down: its name, how many make a second, and digits."""
-    longest = max(walls, default=0.0)
-    if longest >= 100.0:
-        return "s", 1, 1
-    return ("s", 1, 3) if longest >= 10.0 else ("ms", 1000, 1) if longest >= 0.1 else ("ms", 1000, 2)
-
-
-def word(row: Row) -> Text:
-    """The verdict, or why there is none."""
-    if row.reason is not None:
-        return Text("no sense")
-    if row.error is not None:
-        return Text("error")
-    if row.differences:
-        return Text("DIFFERS", "bold red")
-    if row.broken:
-        return Text("void", "bold red")
-    if row.is_baseline:
-        return Text("baseline", "dim")
-    if row.verdict is None:
-        return Text("-")
-    return Text(row.verdict.word, STYLES.get(row.verdict.word, ""))
-
-
-def notes(comparison: Comparison) -> Iterator[Text]:
-    if words := failed(comparison.baseline):
-        yield Text(words, "yellow")
-    if comparison.rounds < FEWEST:
-        yield Text(
-            f"Too few rounds for a verdict: it takes {FEWEST}; give more --rounds, or a longer --budget.", "yellow"
-        )
-    for line in verdict(comparison):
-        yield Text(line, "bold")
-    if distance := comparison.distance:
-        yield Text(
-            f"Python threads to native threads: interpreter {factor(distance.interpreter)} * GIL {factor(distance.gil)}"
-            f" * dispatch {factor(distance.dispatch)} = {factor(distance.total)}"
-        )
-    for line in problems(comparison):
-        yield Text(line, "red")
-    for line in broken_laws(comparison):
-        yield Text(line, "yellow")
-    for row in comparison:
-        errors = {"no close-up": row.closeup_error, "no pulse": row.pulse_error, "its log ends early": row.log_error}
-        for what, error in errors.items():
-            if error is not None:
-                yield Text(f"{row.name}: {what}: {error}", "yellow")
-    if strays := [f"{row.outliers} of {row.name}" for row in comparison if row.outliers]:
-        yield Text(f"Outliers among the ratios, which count like all others: {listed(strays)}.", "dim")
-    for line in reasons(comparison):
-        yield Text(line, "dim")
-    if not comparison.workload.compiled:
-        yield Text("held, released and native models are left out: a Python function has no C body", "dim")
-
-
-def verdict(comparison: Comparison) -> Iterator[str]:
-    """The fastest row; then, where that has no Python model or not the Python body, the fastest that has.
-
-    None when the baseline is nothing to compare with: void, or fast because its tasks failed.
-    """
-    baseline = comparison.baseline
-    if not baseline.is_sound:
-        yield f"No verdicts: {baseline.name}, which all are compared with, is void."
-        return
-    best = fastest(comparison.rows)
-    if best is None:
-        yield f"Nothing is faster than {baseline.name} here, as far as these rounds can tell."
-        return
-    yield f"{best.name} is fastest: {compared(best.verdict)} than {baseline.name}."
-    rivals = [row for row in _good(comparison.rows) if row is not best and row is not baseline]
-    verdicts = {row.name: comparison.versus((best.model, best.body), (row.model, row.body)) for row in rivals}
-    if equals := [name for name, verdict in verdicts.items() if verdict is not None and verdict.word != "faster"]:
-        yield f"Cannot tell it from: {listed(equals)}."
-    told = best
-    for kind, rows in (
-        ("Python model", [row for row in comparison if row.family == "python"]),
-        ("with a Python body", [row for row in comparison if row.body == "python"]),
-    ):
-        row = fastest(rows)
-        if row is not None and row is not best and row is not told:
-            told = row
-            yield f"The fastest {kind} is {row.name}: {compared(row.verdict)} than {baseline.name}."
-
-
-def said(row: Row) -> str:
-    """A row in one line: its median wall time, how it compares with the baseline, and the laws that it breaks."""
-    facts = []
-    if row.reason is not None:
-        facts.append(f"makes no sense: {row.reason}")
-    if row.error is not None:
-        facts.append(row.error)
-    if row.wall is not None:
-        facts.append(format_duration(row.wall * 1e9))
-    if row.is_baseline:
-        facts.append("baseline")
-    elif row.verdict is not None:
-        facts.append(compared(row.verdict))
-    elif row.speedup is not None:
-        facts.append(surely(row.speedup, row.interval))
-    facts += [f"void, {law.name}: {law.why}" for law in row.broken]
-    return f"{row.name} with {count(row.workers, 'worker')}: {', '.join(facts)}"
-
-
-def against(faster: Faster) -> str:
-    """Whether a row is faster than another, in one line."""
-    row, other, verdict = faster.row, faster.other, faster.verdict
-    if verdict is not None:
-        rounds = count(min(len(row.walls), len(other.walls)), "round")
-        return f"{row.name} against {other.name}: {compared(verdict)}, {rounds}"
-    return "; ".join(said(each) for each in (row, other))
-
-
-def compared(verdict: Verdict | None) -> str:
-    """A verdict in words: "1.42x (1.38-1.47) faster"."""
-    if verdict is None:
-        return "void"
-    low, high = verdict.interval
-    ends = Interval(1 / high, 1 / low) if verdict.word == "slower" else verdict.interval
-    return f"{surely(verdict.times, ends)} {verdict.word}"
-
-
-def _good(rows: Iterable[Row]) -> list[Row]:
-    """The rows that ran, and agree."""
-    return [row for row in rows if row.agrees and row.error is None]
-
-
-def fastest(rows: Iterable[Row]) -> Row | None:
-    """Of those that are faster than the baseline, the one with the shortest median; a lucky one is not among them."""
-    faster = (row for row in _good(rows) if row.verdict is not None and row.verdict.word == "faster")
-    return min(faster, key=lambda row: row.wall or 0.0, default=None)
-
-
-def failed(baseline: Row) -> str | None:
-    """Failing alike is agreeing, but it is not what anybody meant to compare."""
-    outcomes = baseline.runs[0].outcomes if baseline.runs else ()
-    kinds = Counter(outcome.error or outcome.status for outcome in outcomes if outcome.status != "ok")
-    if not kinds:
-        return None
-    words = ", ".join(f"{many} {kind}" for kind, many in kinds.most_common())
-    return f"{sum(kinds.values())} of {count(len(outcomes), 'task')} failed with {baseline.name}: {words}"
-
-
-def broken_laws(comparison: Comparison) -> Iterator[str]:
-    """One line per law that is broken; outcomes that differ are told elsewhere, one by one."""
-    for law in LAWS[1:]:
-        why = [(row.name, each.why) for row in comparison for each in row.broken if each.name == law.name]
-        if why:
-            names = list(dict.fromkeys(name for name, _ in why))
-            yield f"Broken law: {law.name} ({law.says}). {why[0][0]}: {why[0][1]}. Void: {listed(names)}."
-
-
-def reasons(comparison: Comparison) -> Iterator[str]:
-    """The cells that make no sense, one line per reason."""
-    yield from senseless((row.name, row.reason) for row in comparison)
-
-
-def senseless(rows: Iterable[tuple[str, str | None]]) -> Iterator[str]:
-    """The same for names of cells, each with its reason if there is one."""
-    cells: dict[str, list[str]] = {}
-    for name, reason in rows:
-        if reason is not None:
-            cells.setdefault(reason, []).append(name)
-    for reason, names in cells.items():
-        yield f"{listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}"
-
-
-def _differences(comparison: Comparison, row: Row) -> Iterator[str]:
-    """One line per task; or per URL, with the first of its differences, where several tasks may have the same."""
-    by_url = "urls" in comparison.workload.params
-    alike: dict[object, list[Difference]] = {}
-    for each in row.differences:
-        alike.setdefault(each.text if by_url else each.task, []).append(each)
-    for first, *more in alike.values():
-        tasks = f"{len(more) + 1} tasks" if more else f"task {first.task}"
-        yield differs(first, tasks)
-
-
-def differs(difference: Difference, what: str | None = None) -> str:
-    """A difference in words; it may stand for several tasks."""
-    what = f"{what or f'task {difference.task}'} {difference.text}".rstrip()
-    return f"{what}: expected {_outcome(difference.expected)}, got {_outcome(difference.got)}"
-
-
-def _outcome(outcome: Outcome) -> str:
-    if outcome.status == "ok":
-        return f"ok {' '.join(map(str, outcome.value))}".rstrip()
-    detail = f" ({outcome.detail})" if outcome.detail else ""
-    return " ".join(filter(None, (outcome.status, outcome.error))) + detail
-
-
-def listed(names: Sequence[str]) -> str:
-    shown = list(names[:_SHOWN])
-    if len(names) > _SHOWN:
-        shown.append(f"{len(names) - _SHOWN} more")
-    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
-
-
-def count(number: object, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

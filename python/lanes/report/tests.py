@@ -9,7 +9,7 @@ from rich.text import Text
 
 from lanes import machine, stats
 from lanes.comparison import Comparison
-from lanes.report import changes, sweep, table
+from lanes.report import changes, sentences, sweep, table, wording
 from lanes.sweep import Sweep, comparison_of
 
 
@@ -32,7 +32,7 @@ def text(
         for result, old in zip(results, partners, strict=True) if verbosity > -2 else ():
             new = comparison_of(result)
             if verbosity < 0:
-                console.print(Text(f"{new.label}: {next(table.verdict(new))}"), soft_wrap=True)
+                console.print(Text(f"{new.label}: {next(sentences.verdict(new))}"), soft_wrap=True)
                 continue
             _show(result, console, verbosity)
             for line in _since(old, new) if earlier else ():
@@ -41,7 +41,7 @@ def text(
         for line in (*_warnings(name, partners, comparisons), *notes):
             console.print(Text(line, "yellow"), soft_wrap=True)
 
-    shown = table.as_text(show, width, colour)
+    shown = wording.as_text(show, width, colour)
     return f"{shown}\n" if shown else ""
 
 
@@ -52,9 +52,9 @@ def _show(result: Comparison | Sweep, console: Console, verbosity: int) -> None:
         table.show(result, console)
     else:
         console.print(table.title(result), soft_wrap=not console.is_terminal)
-        table.print_table(table.speedups(result), console)
+        wording.print_table(table.speedups(result), console)
         console.print()
-        for note in table.notes(result):
+        for note in sentences.notes(result):
             console.print(note, soft_wrap=not console.is_terminal)
 
 
@@ -67,11 +67,11 @@ def _since(before: Comparison | None, now: Comparison) -> Iterator[str]:
     for old, new in changes.rows_of_both(before, now):
         verdict = stats.unpaired(new.walls, old.walls) if all(map(changes.comparable, (old, new))) else None
         if verdict is not None and verdict.word != "cannot tell":
-            yield f"{new.name} is {table.compared(verdict)}."
+            yield f"{new.name} is {sentences.compared(verdict)}."
         else:
             alike += 1
     if alike:
-        yield f"no difference can be told of {table.count(alike, 'row')}."
+        yield f"no difference can be told of {wording.count(alike, 'row')}."
 
 
 def _warnings(name: str, before: Sequence[Comparison | None], now: Sequence[Comparison]) -> list[str]:

@@ -22,7 +22,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from lanes import models
-from lanes.report import table
+from lanes.report import sentences, wording
 from lanes.types import Kind, Run, Span
 from lanes.units import short
 
@@ -115,7 +115,7 @@ def names(comparison: Comparison, rows: Iterable[Row]) -> list[str]:
     """What these rows are called in a picture: with their numbers of workers where names alone do not tell rows apart,
     as in a sweep."""
     many = Counter(row.name for row in comparison)
-    return [row.name if many[row.name] < 2 else f"{row.name}, {table.count(row.workers, 'worker')}" for row in rows]
+    return [row.name if many[row.name] < 2 else f"{row.name}, {wording.count(row.workers, 'worker')}" for row in rows]
 
 
 def chosen(comparison: Comparison, wanted: str | Iterable[str | tuple[str, str | None]] | None = None) -> list[Row]:
@@ -155,7 +155,7 @@ def remark(row: Row) -> str | None:
     why = row.reason or row.error or next(iter(broken), None)
     if why is None and not row.differences:
         return None if row.runs else "it did not run"
-    word = table.word(row).plain
+    word = sentences.word(row).plain
     return word if why is None else f"{word}: {why}"
 
 

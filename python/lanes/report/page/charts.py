@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from lanes.report import table
+from lanes.report import sentences, wording
 from lanes.report.layout import places, scale_of_factors, shares, span_of_factors
 from lanes.report.palette import ASIDE, PARTS
 from lanes.report.timeline import names
@@ -96,7 +96,9 @@ def speedups(comparison: Comparison) -> Chart:
     }
     one = {"type": "line", "x0": 1, "x1": 1, "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "between"}
     layout = {"xaxis": scale, "shapes": [one | {"line": {"color": "var(--edge)", "width": 1.5}}]}
-    told = [(f"{table.factor(row.speedup or 0.0)} {table.word(row).plain.strip('-')}", colour(row)) for row in rows]
+    told = [
+        (f"{wording.factor(row.speedup or 0.0)} {sentences.word(row).plain.strip('-')}", colour(row)) for row in rows
+    ]
     data = [stems, marks(rows, [row.speedup or 0.0 for row in rows], where, "x")]
     return by_row(names(comparison, rows), where, data, layout, told)
 
@@ -150,7 +152,7 @@ def parts(comparison: Comparison) -> Chart:
     """Of each row's typical run where its wall time went, as a stacked bar."""
     rows = [row for row in comparison if any(shares(row))]
     where = places(rows)
-    unit, scale, digits = table.time_unit([row.wall for row in rows if row.wall is not None])
+    unit, scale, digits = wording.time_unit([row.wall for row in rows if row.wall is not None])
     split = [_split(row) for row in rows]
     data = [
         {
@@ -184,7 +186,7 @@ def variable(word: str) -> str:
 
 def colour(row: Row) -> str:
     """That of its verdict."""
-    return f"var(--{variable(table.word(row).plain)})"
+    return f"var(--{variable(sentences.word(row).plain)})"
 
 
 def _symbol(row: Row) -> str:
@@ -195,7 +197,7 @@ def _symbol(row: Row) -> str:
 
 def _said(row: Row) -> str:
     """The row in two lines."""
-    name, _, facts = table.said(row).partition(": ")
+    name, _, facts = sentences.said(row).partition(": ")
     return f"<b>{plain(name)}</b><br>{plain(facts)}"
 
 

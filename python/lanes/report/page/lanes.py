@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from lanes.report import table
+from lanes.report import wording
 from lanes.report.page.charts import BARE, Chart, axis, plain
 from lanes.report.timeline import Bar, Track, chosen
 from lanes.units import format_duration
@@ -26,7 +26,7 @@ def chart(comparison: Comparison, tracks: Sequence[Track]) -> Chart:
     """What page/timeline.js draws, which says what a bar is: of each track the first ones, as many as are drawn."""
     usual = chosen(comparison)
     longest = max((track.wall_s for track in tracks if track.wall_s is not None), default=1.0)
-    unit, scale, _ = table.time_unit([longest])
+    unit, scale, _ = wording.time_unit([longest])
     each = drawn(tracks)
     texts: dict[str, int] = {"": 0}
     across = axis(f"{unit} since the run began", range=[0, longest * scale * 1.005], fixedrange=False)
@@ -92,7 +92,7 @@ def _bar(bar: Bar, texts: dict[str, int]) -> list[int]:
 
 def as_table(tracks: Iterable[Track]) -> Table:
     """What each lane comes to."""
-    shown = table.bare_table()
+    shown = wording.bare_table()
     for name in ("model", "lane"):
         shown.add_column(name, no_wrap=True)
     for name in ("process", "thread", "tasks", "first begun", "last finished", "busy", "on a processor"):

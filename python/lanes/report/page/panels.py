@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lanes.claims.claim import quantity
-from lanes.report import table
+from lanes.report import wording
 from lanes.report.claims import MET
 from lanes.report.layout import equal_steps, scale_of_factors
 from lanes.report.page.charts import Chart, axis, by_row, factors, marks, plain
@@ -51,7 +51,7 @@ def backlog(row: LoadRow, load: Load) -> Chart:
     ran = [point for each in load for point in each.series]
     most = max((point.backlog + point.outside for point in ran), default=1) or 1
     slowest = max((point.service_s or 0.0 for point in ran), default=0.0) or 1.0
-    unit, scale, _ = table.time_unit([slowest])
+    unit, scale, _ = wording.time_unit([slowest])
     times = [point.until_s for point in row.series]
     area = {
         "type": "scatter",
@@ -181,7 +181,7 @@ _SHADES = {True: "var(--faster)", False: "var(--slower)", None: "var(--cannot-te
 
 def series_table(row: LoadRow) -> Table:
     """What became of a load over time, interval by interval."""
-    shown = table.bare_table()
+    shown = wording.bare_table()
     for name in ("until", "in the queue", "before it", "at work", "served a second", "service"):
         shown.add_column(name, no_wrap=True, justify="right")
     for point in row.series:

@@ -12,7 +12,7 @@ from lanes.anatomy import Anatomy
 from lanes.claims import Trial, Trials
 from lanes.comparison import Comparison
 from lanes.load import Load
-from lanes.report import anatomy, claims, load, sweep, table, timeline
+from lanes.report import anatomy, claims, load, sentences, sweep, table, timeline
 from lanes.report.blocks import title
 from lanes.report.markup import boxed
 from lanes.report.markup import rows as worded
@@ -123,7 +123,7 @@ def _figure(plot: str, caption: str, *more: str) -> str:
 
 
 def _comparison(comparison: Comparison, page: Page) -> Iterator[str]:
-    yield _notes(table.notes(comparison))
+    yield _notes(sentences.notes(comparison))
     yield "<h3>Speed-up</h3>"
     if any(row.speedup is not None for row in comparison):
         plot = page.chart(
