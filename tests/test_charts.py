@@ -145,6 +145,14 @@ def test_lanes_hold_every_task_once_with_its_words_and_ids() -> None:
     assert lanes.as_table(tracks).row_count == 2
 
 
+def test_a_track_says_whether_it_is_void_and_why_it_is_empty() -> None:
+    made = make_comparisons()
+    said = {track["name"]: track["heading"] for track in lanes.chart(made, timeline.timeline(made))["tracks"]}
+    assert "void<" in said["native-pthreads"]
+    assert "because<" in said["asyncio/released"]
+    assert "void" not in said["threading/python"]
+
+
 @pytest.mark.parametrize(("most", "each"), [(100, 2), (4, 2), (3, 1), (2, 1), (1, 0)])
 def test_bars_that_are_too_many_are_left_out_of_all_tracks_alike(
     most: int, each: int, monkeypatch: pytest.MonkeyPatch

@@ -70,7 +70,9 @@ def _track(track: Track, usual: bool, most: int, texts: dict[str, int]) -> Chart
     first = sorted(bar.started_s for lane in track.lanes for bar in lane.bars)[:most]
     until = first[-1] if first else 0.0
     wall = "" if track.wall_s is None else f"  {format_duration(track.wall_s * 1e9)}"
-    remark = f"  {plain(_shortened(track.remark))}" if track.remark else ""
+    # Why it is void stands above all charts; why there is nothing to see, here.
+    said = (track.remark or "").partition(":")[0] if track.lanes else track.remark
+    remark = f"  {plain(_shortened(said))}" if said else ""
     faint = f'<span style="font-weight:400">{wall}{remark}</span>' if wall or remark else ""
     return {
         "name": track.name,
