@@ -1,5 +1,6 @@
-"""The pictures of the README, from runs on this machine: `make pictures`, at a moment when nothing else runs. One alone:
-`python .docs/pictures.py compute`.
+"""The pictures of the README, from runs on this machine: `make pictures`, at a moment when nothing else runs.
+
+`python .docs/pictures.py compute` makes those of one comparison. What is void makes none.
 
 They are SVG on paper of their own, so that they read on a page that is light and on one that is dark, and ask for
 nothing from elsewhere.
