@@ -232,6 +232,8 @@ def test_fields_that_a_later_lanes_adds_do_no_harm(tmp_path: Path) -> None:
         (b'{"schema": 1, "comparisons": 5}', "it is no result"),
         (b'{"schema": 1, "comparisons": ["rows"]}', "it is no result"),
         (b'{"schema": 1, "machine": {}, "findings": []}', "it is no result"),
+        (b'{"schema": 1, "rows": 1' + b"0" * 5000 + b"}", "it has a number that is too large"),
+        (b'{"schema": 1, "rows": -1e308}', "it has a number that is too large"),
         (b'{"schema": 2}', "it is of version 2, and this lanes knows version 1"),
     ],
 )
@@ -249,6 +251,7 @@ def test_what_is_no_result_is_refused_in_one_line(content: bytes, words: str, tm
         ("rows", [], "it has no row of serial with the Python body"),
         ("workload", {"name": "x", "params": {}, "tasks": 1}, "there must be spans, of 1 tasks"),
         ("workload", {"name": "x", "params": {}, "tasks": 2, "texts": [""]}, "there are 1 texts for 2 tasks"),
+        ("workload", {"name": "x", "params": {}, "tasks": 10**12}, "tasks must be a whole number from 1 to 1,000,000"),
     ],
 )
 def test_what_every_table_needs_must_be_there(field: str, value: object, words: str, tmp_path: Path) -> None:
@@ -263,7 +266,29 @@ def test_times_that_are_none_are_refused(walls: str, tmp_path: Path) -> None:
     document: Any = report.document(make_comparison(base=[1.0]))
     document["rows"][0]["wall_s"]["samples"] = "HERE"
     (tmp_path / "file").write_text(json.dumps(document).replace('"HERE"', walls))
-    with pytest.raises(ValueError, match="it is no result"):
+    with pytest.raises(ValueError, match=r"it is no result|too large"):
+        lanes.read(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "value"),
+    [
+        ("load", ("load", "for_s"), 0),
+        ("load", ("load", "rows", 0, "most_backlog"), 31),
+        ("load", ("load", "rows", 0, "series", 1, "backlog"), -1),
+        ("load", ("load", "rows", 1, "working_s", "max"), -1.0),
+        ("sweep", ("sweep", "curves", 1, "usl", "contention"), 1.5),
+        ("sweep", ("sweep", "curves", 1, "usl", "coherence"), -0.5),
+        ("sweep", ("sweep", "curves", 1, "model"), "a\nb"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(kind: str, place: tuple[Any, ...], value: object, tmp_path: Path) -> None:
+    document = target = json.loads(RESULTS[kind].to_json())
+    for key in place[:-1]:
+        target = target[key]
+    target[place[-1]] = value
+    (tmp_path / "file").write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"it is no result of lanes: [^\n]+$"):
         lanes.read(tmp_path / "file")
 
 

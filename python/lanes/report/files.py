@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 SCHEMA = 1
 """The version of all documents. Fields are added, never renamed."""
 
+_BELOW = 1e100
+"""No number in a document is as large as this, so that all can be counted with."""
+
 Document: TypeAlias = dict[str, Any]
 """A document as it was read."""
+
+N = TypeVar("N", int, float)
 
 
 def dumped(document: Mapping[str, object]) -> str:
@@ -24,9 +30,16 @@ def dumped(document: Mapping[str, object]) -> str:
 def loaded(path: Path) -> Document:
     """The document of a file; OSError or ValueError, in one line, for what is none of this version of lanes."""
     try:
-        found = json.loads(path.read_bytes(), parse_constant=_refused)
+        found = json.loads(
+            path.read_bytes(),
+            parse_constant=_refused,
+            parse_int=partial(_number, int),
+            parse_float=partial(_number, float),
+        )
     except OSError as error:
         raise OSError(f"cannot read {path}: {error.strerror}") from None
+    except OverflowError as error:
+        raise ValueError(f"cannot read {path}: {error}") from None
     except (ValueError, RecursionError):
         raise ValueError(f"cannot read {path}: it is not JSON") from None
     known: Document = found if isinstance(found, dict) else {}
@@ -40,6 +53,12 @@ def loaded(path: Path) -> Document:
 
 def _refused(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
+
+
+def _number(made: Callable[[str], N], text: str) -> N:
+    if abs(float(text)) < _BELOW:
+        return made(text)
+    raise OverflowError("it has a number that is too large")
 
 
 def check_writable(path: Path) -> None:

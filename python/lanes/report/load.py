@@ -258,6 +258,8 @@ def read(found: dict[str, Any]) -> Load:
     """The load of such a document. Raises ValueError, KeyError or TypeError for any other."""
     told = found["load"]
     seconds, bound = typed(float, told["for_s"], "for_s"), typed(int | None, told["queue"], "queue")
+    if seconds <= 0:
+        raise ValueError("for_s must be longer than nothing")
     return Load(
         workload.read(found["workload"]),
         made(Terms, told, seconds=seconds, bound=bound),
@@ -271,7 +273,9 @@ def read(found: dict[str, Any]) -> Load:
 
 def _read_row(found: dict[str, Any]) -> LoadRow:
     times = {name: typed(Times | None, found[f"{name}_s"], name) for name in ("waiting", "working", "latency", "slip")}
-    return made(
+    if (working := times["working"]) is not None and working.max < 0:
+        raise ValueError("working_s must not be negative")
+    row = made(
         LoadRow,
         found,
         differences=tuple(map(parts.read_difference, found["differences"])),
@@ -279,3 +283,6 @@ def _read_row(found: dict[str, Any]) -> LoadRow:
         memory=parts.read_memory(found["memory"]) if "memory" in found else (),
         **times,
     )
+    if not all(0 <= point.backlog <= row.most_backlog for point in row.series):
+        raise ValueError("most_backlog must be the most of its series")
+    return row

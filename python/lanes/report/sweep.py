@@ -15,7 +15,7 @@ from lanes.comparison import BASELINE, Row
 from lanes.report import comparison, sentences, table, wording
 from lanes.report.fields import typed
 from lanes.sweep import Curve, Fit, Sweep
-from lanes.units import format_duration
+from lanes.units import format_duration, short
 
 SPEEDUPS = "speed-up over serial/python, by number of workers; void ones in brackets"
 FITS = "the laws of Amdahl and Gunther (USL), and from which task length it pays off"
@@ -158,14 +158,21 @@ def read(found: dict[str, Any]) -> Sweep:
 def _read_curve(found: dict[str, Any], rows: Sequence[Row]) -> Curve:
     own = tuple(row for row in rows if (row.model, row.body) == (found["model"], found["body"]))
     if not own:
-        raise ValueError(f"there is no row for the curve of {found['model']}")
+        raise ValueError(f"there is no row for the curve of {short(found['model'])}")
     return Curve(
         own[0].model,
         own[0].family,
         own[0].body,
         own,
-        typed(Fit | None, found["amdahl"], "amdahl"),
-        typed(Fit | None, found["usl"], "usl"),
+        _read_fit(found["amdahl"]),
+        _read_fit(found["usl"]),
         typed(int | None, found["best_workers"], "best_workers"),
         math.inf if found["never_pays_off"] else typed(float | None, found["pays_off_s"], "pays_off_s"),
     )
+
+
+def _read_fit(found: object) -> Fit | None:
+    fit: Fit | None = typed(Fit | None, found, "a fit")
+    if fit is not None and not (0 <= fit.contention <= 1 and fit.coherence >= 0):
+        raise ValueError("contention must be from 0 to 1, and coherence not negative")
+    return fit

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from lanes.report.fields import typed
 from lanes.types import Measuring, Run, Task, Workload
+from lanes.units import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def document(workload: Workload, machine: Mapping[str, object]) -> dict[str, obj
 
 def read(found: dict[str, Any]) -> Workload:
     """The workload of such a document."""
-    many = typed(int, found["tasks"], "tasks")
+    many = whole(found["tasks"], "tasks")
     texts = typed(tuple[str, ...], found.get("texts", []), "texts") or ("",) * many
     if len(texts) != many:
         raise ValueError(f"there are {len(texts)} texts for {many} tasks")
