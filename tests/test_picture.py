@@ -52,6 +52,14 @@ def test_a_title_takes_the_room_it_needs() -> None:
     assert top("one") > top("one\ntwo") > top("one\ntwo\nthree")
 
 
+def test_a_title_has_no_formulas() -> None:
+    picture = Picture(6, 3)
+    picture.entitle("f: 2 tasks\ntest_it[$\\frac$]\n$5 or $6")
+    picture.draw_without_rendering()
+    assert [text.get_text() for text in picture.texts[1:]] == ["f: 2 tasks", "test_it[$\\frac$]\n$5 or $6"]
+    assert not any(text.get_parse_math() for text in picture.texts[1:])
+
+
 def test_only_the_places_told_have_names() -> None:
     axes = Picture(3, 2).subplots()
     axes.set_xscale("log")

@@ -51,6 +51,11 @@ def shares(row: Row) -> Iterator[tuple[str, float]]:
     yield "aside", run.shutdown_s / run.wall_s
 
 
+def is_hollow(row: Row) -> bool:
+    """Whether the mark of a speed-up is: what is measured stands there, and is void."""
+    return bool(row.broken or row.error or row.differences)
+
+
 def span_of_factors(rows: Iterable[Row], room: float) -> tuple[float, float]:
     """From the lowest to the highest speed-up with its interval, 1x among them; apart by so much more, as a power."""
     known = [1.0]

@@ -47,12 +47,13 @@ class Picture(Figure):
         return found.getvalue(), {"width": round(96 * width), "height": round(96 * height)}
 
     def entitle(self, title: str) -> None:
-        """The first line in bold, the others faint."""
+        """The first line in bold, the others faint; a dollar begins no formula."""
         first, _, rest = title.partition("\n")
         inch = 1 / self.get_size_inches()[1]
         self.suptitle("\n" * len(title.splitlines()), x=0.01, ha="left", size=USUAL)  # which the layout makes room for
-        self.text(0.01, 1 - 0.08 * inch, first, size=LARGE, weight="bold", color=self.palette.ink, va="top")
-        self.text(0.01, 1 - 0.30 * inch, rest, size=USUAL, color=self.palette.faint, va="top", linespacing=1.3)
+        ink, faint = self.palette.ink, self.palette.faint
+        self.text(0.01, 1 - 0.08 * inch, first, size=LARGE, weight="bold", color=ink, va="top", parse_math=False)
+        self.text(0.01, 1 - 0.30 * inch, rest, size=USUAL, linespacing=1.3, color=faint, va="top", parse_math=False)
 
     def explain(self, handles: Sequence[Artist]) -> None:
         """What marks and colours mean, in a line below all."""

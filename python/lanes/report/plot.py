@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from lanes.report import sentences, table, wording
-from lanes.report.layout import places, scale_of_factors, shares, span_of_factors
+from lanes.report.layout import is_hollow, places, scale_of_factors, shares, span_of_factors
 from lanes.report.palette import ASIDE, PARTS, Palette
 from lanes.report.picture import SMALL, USUAL, Picture, dress, shortened, tell
 from lanes.report.timeline import chosen, names, remark
@@ -86,7 +86,7 @@ def _mark(axes: Axes, row: Row, place: float, colour: str) -> None:
         fmt=_SHAPES[row.family],
         color=colour,
         markersize=5.5,
-        markerfacecolor=axes.get_facecolor() if row.broken or row.error or row.differences else colour,
+        markerfacecolor=axes.get_facecolor() if is_hollow(row) else colour,
         elinewidth=1.4,
         capsize=3.5,
         zorder=3,

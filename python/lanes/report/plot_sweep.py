@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from lanes.report import sentences, table, wording
-from lanes.report.layout import scale_of_factors
+from lanes.report.layout import is_hollow, scale_of_factors
 from lanes.report.palette import Palette
 from lanes.report.picture import SMALL, USUAL, Picture, disc, dress, shortened, tell
 
@@ -79,7 +79,7 @@ def _mark(axes: Axes, row: Row, best: bool, colour: str, colours: Palette) -> No
     """With its interval; hollow where it is void, and in a ring where so many workers are best."""
     speedup = row.speedup or 1.0
     low, high = row.interval or (speedup, speedup)
-    void = bool(row.broken or row.error or row.differences)
+    void = is_hollow(row)
     axes.errorbar(
         [row.workers],
         [speedup],
@@ -148,7 +148,7 @@ def _explain(picture: Picture, sweep: Sweep) -> None:
         disc(colours.faint, "measured, with its 95 % interval"),
         Line2D([], [], marker="o", linestyle="", color=colours.ink, markersize=9, fillstyle="none", label="best"),
     ]
-    if any(row.broken for curve in sweep.curves for row in curve.rows):
+    if any(is_hollow(row) for curve in sweep.curves for row in curve.rows if row.speedup is not None):
         handles.insert(1, disc(colours.verdicts["void"], "void", hollow=True))
     if any(fits[::2]):
         handles.append(Line2D([], [], linestyle="--", color=colours.faint, label="Amdahl's law"))

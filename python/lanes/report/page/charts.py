@@ -12,7 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lanes.report import sentences, wording
-from lanes.report.layout import places, scale_of_factors, shares, span_of_factors
+from lanes.report.layout import is_hollow, places, scale_of_factors, shares, span_of_factors
 from lanes.report.palette import ASIDE, PARTS
 from lanes.report.timeline import names
 
@@ -192,7 +192,7 @@ def colour(row: Row) -> str:
 def _symbol(row: Row) -> str:
     """By family; hollow where the row is void."""
     shape = "circle" if row.family == "python" else "diamond"
-    return f"{shape}-open" if row.broken or row.differences or row.error else shape
+    return f"{shape}-open" if is_hollow(row) else shape
 
 
 def _said(row: Row) -> str:
