@@ -229,6 +229,7 @@ def test_a_real_one() -> None:
     assert mark(picture, "native-epoll")[:3] == pytest.approx((row.speedup, *row.interval))
     parts = bars(picture, 1 + 0.6)
     assert sum(width for _, width, _ in parts) == pytest.approx(1.0)
-    assert max(parts, key=lambda part: part[1])[2] == LIGHT.parts["blocked"], "it waits"
+    work = [part for part in parts if part[2] != LIGHT.aside]  # beside which a busy machine may take longer
+    assert max(work, key=lambda part: part[1])[2] == LIGHT.parts["blocked"], "it waits"
     assert saved(picture)
     assert row.runs[0].outcomes == (Outcome("ok"),) * 4

@@ -130,12 +130,12 @@ def test_a_terminal_gets_colours(command: str, here: Path) -> None:
     assert bool(COLOUR.search(shown)) is not command.startswith("load"), "whose tables are bold and dim"
 
 
-@pytest.mark.parametrize("command", [LONG["compare"], LONG["anatomy"], "doctor", "report before.json after.json"])
+@pytest.mark.parametrize("command", [LONG["compare"], "doctor"])
 def test_who_wants_no_colours_gets_none(command: str, here: Path) -> None:
     assert not COLOUR.search(on_terminal(command, here, no_color="1"))
 
 
-@pytest.mark.parametrize("command", [LONG["compare"], LONG["load"], "doctor"])
+@pytest.mark.parametrize("command", [LONG["compare"], LONG["load"]])
 def test_a_terminal_that_can_do_nothing_is_asked_for_nothing(command: str, here: Path) -> None:
     shown = on_terminal(command, here, term="dumb").replace("\r\n", "\n")
     assert not CONTROL.search(shown)
