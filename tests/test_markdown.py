@@ -50,6 +50,7 @@ def test_every_row_has_as_many_cells_as_its_head_and_nothing_is_markup(kind: str
         ("a|b", r"a\|b"),
         ("a\nb  c", "a b c"),
         ("<b>&", "&lt;b&gt;&amp;"),
+        ("~~gone~~ $x$ \x1b[2J", r"\~\~gone\~\~ \$x\$ \[2J"),
         ("snake_case _emphasis_ *bold*", r"snake_case \_emphasis\_ \*bold\*"),
         ("[x](javascript:y) `code` back\\slash", r"\[x\](javascript:y) \`code\` back\\slash"),
     ],

@@ -329,6 +329,12 @@ def test_a_field_that_is_something_else_is_told_in_a_line_and_nothing_breaks(kin
     assert refused > 50
 
 
+@pytest.mark.parametrize("kind", RESULTS)
+def test_what_a_file_holds_tells_a_terminal_nothing(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(RESULTS[kind].to_json().replace("<script>", r"\u001b[2J\u009b2J<script>"))
+    assert not re.search(r"[\x1b\x9b]", str(lanes.read(tmp_path / "file")))
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"cannot read .*/none: No such file"):
         lanes.read(tmp_path / "none")

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     import pandas
 
 
+CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) != "\n"}
+"""What would tell a terminal something, whoever has put it into an error, a name or a file. Where text is shown to
+people it is left out, by `str.translate`."""
+
+
 class Shown:
     """A result: `Comparison`, `Sweep`, `Load`, `Trials` or `Anatomy`."""
 

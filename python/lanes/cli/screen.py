@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lanes.compare import Step
+from lanes.shown import CONTROLS
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) != "\n"}
-"""What would tell a terminal something, whoever has put it into an error, a name or a file. It is left out."""
 
 
 def refuse(error: ValueError | OSError) -> NoReturn:
@@ -32,7 +30,7 @@ def refuse(error: ValueError | OSError) -> NoReturn:
 def say(lines: Iterable[str]) -> None:
     """These lines on standard error, where all stands that is no result."""
     for line in lines:
-        print(line.translate(_CONTROLS), file=sys.stderr)
+        print(line.translate(CONTROLS), file=sys.stderr)
 
 
 def file_of(option: str, options: argparse.Namespace) -> Path:
@@ -67,18 +65,13 @@ def hand_out(text: Callable[[], str], to_stdout: bool, path: Path | None) -> Non
 
 
 def make_console(stderr: bool = False, least_width: int = 0) -> Console:
-    from rich.console import Console, ConsoleOptions, RenderableType
-    from rich.segment import Segment
+    from lanes.report.wording import Quiet
 
-    class Quiet(Console):
-        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-            for text, style, control in super().render(renderable, options):
-                yield Segment(text if control else text.translate(_CONTROLS), style, control)
-
+    class Screen(Quiet):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # for `main`; rich would exit with 1, which means something else here
 
-    console = Quiet(stderr=stderr, highlight=False, markup=False, emoji=False)
+    console = Screen(stderr=stderr, highlight=False, markup=False, emoji=False)
     if console.width < least_width:  # a terminal breaks lines; rich would leave out what does not fit
         console.width = least_width
     return console

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from lanes.report.blocks import Block, Drawing, blocks, heads, lines, title
-from lanes.shown import Shown
+from lanes.shown import CONTROLS, Shown
 
-_ACTIVE = re.compile(r"[\\`*|\[\]]|(?<![^\W_])_|_(?![^\W_])")
+_ACTIVE = re.compile(r"[\\`*|\[\]~$]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown takes for more than itself; a _ between letters is none."""
 
 
@@ -25,7 +25,7 @@ def text(results: Sequence[Shown]) -> str:
 
 def escaped(words: str) -> str:
     """Somebody's text, which is one line and stays text, in a cell of a table as well."""
-    plain = " ".join(words.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = " ".join(words.split()).translate(CONTROLS).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _ACTIVE.sub(r"\\\g<0>", plain)
 
 

@@ -6,11 +6,13 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from lanes.shown import CONTROLS
 from lanes.stats import Interval
 from lanes.units import format_duration, format_rate, format_size
 
@@ -107,11 +109,19 @@ def print_table(table: Table, console: Console) -> None:
         console.print(text, soft_wrap=True)
 
 
+class Quiet(Console):
+    """A console that hands on no control characters but its own."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else text.translate(CONTROLS), style, control)
+
+
 def as_text(print_to: Callable[[Console], None], width: int, colour: bool = False) -> str:
     """What is printed, as plain text, or as a terminal with colours gets it; brackets are text like any other."""
     shown = io.StringIO()
     print_to(
-        Console(
+        Quiet(
             file=shown,
             width=width,
             color_system="standard" if colour else None,
