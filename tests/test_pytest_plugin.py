@@ -26,6 +26,7 @@ from lanes import guard, pytest_plugin
 from lanes.comparison import Comparison, Difference, Row
 from lanes.laws import Judgement
 from lanes.types import Outcome
+from results import make_load
 from support import BASE, copy_checkout, make_comparison, make_counters, make_row, make_usage
 
 HALF = tuple(wall / 2 for wall in BASE)
@@ -369,6 +370,17 @@ def test_what_has_no_partner_or_another_machine_is_told(pytester: pytest.Pyteste
     shown(result, "The machine of before.json was another", "processors usable: 64 and 2")
     result = run(pytester, ONE.replace("test_one", "test_other"), "--lanes-compare=before.json")
     shown(result, "Since before.json: nothing there is the same comparison of this test.")
+    result = run(pytester, ONE.replace("test_one", "test_other"), "--lanes-compare=before.json", "-q")
+    shown(
+        result, "::test_other: threading/python is fastest*", "Since before.json: nothing there is the same comparison"
+    )
+
+
+def test_what_cannot_be_held_against_a_test_is_refused(pytester: pytest.Pytester) -> None:
+    make_load().to_json(pytester.path / "load.json")
+    result = run(pytester, ONE, "--lanes-compare=load.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: load.json is of the kind load, and only comparisons and sweeps are held*"])
 
 
 @pytest.mark.parametrize(

@@ -144,10 +144,9 @@ def _limits(config: pytest.Config) -> tuple[Limit, ...]:
 
 
 def _read(path: Path) -> list[Comparison]:
-    from lanes.comparison import Comparison
-    from lanes.sweep import Sweep, comparison_of
+    from lanes.report import changes
 
-    return [comparison_of(each) for each in lanes.read_all(path) if isinstance(each, (Comparison, Sweep))]
+    return changes.comparisons(lanes.read_all(path), str(path))
 
 
 def _given(config: pytest.Config) -> dict[str, Any]:

@@ -22,8 +22,8 @@ def text(
     colour: bool,
 ) -> str:
     """A table for each, with the name of its test, and what has changed since an earlier session, by the name of its
-    file. Where pytest is verbose that is all that is known of a comparison, and where it is quiet one line. At the end
-    stand the notes."""
+    file. Where pytest is verbose that is all that is known of a comparison, and where it is quiet one line above what
+    has changed. At the end stand the notes."""
     comparisons = [comparison_of(result) for result in results]
     name, before = earlier or ("", [])
     partners = changes.partners(comparisons, before)
@@ -33,11 +33,12 @@ def text(
             new = comparison_of(result)
             if verbosity < 0:
                 console.print(Text(f"{new.label}: {next(sentences.verdict(new))}"), soft_wrap=True)
-                continue
-            _show(result, console, verbosity)
+            else:
+                _show(result, console, verbosity)
             for line in _since(old, new) if earlier else ():
                 console.print(Text(f"Since {name}: {line}", "yellow" if "slower" in line else ""), soft_wrap=True)
-            console.print()
+            if verbosity >= 0:
+                console.print()
         for line in (*_warnings(name, partners, comparisons), *notes):
             console.print(Text(line, "yellow"), soft_wrap=True)
 
