@@ -1,5 +1,5 @@
 # Everything here works on a fresh Debian or Ubuntu with python3 and make: what is missing is installed first.
-# PYTHON=python3.12 make test picks another interpreter.
+# PYTHON=python3.12 make test picks another interpreter, make test TESTS=tests/test_plot.py some of the tests.
 
 PYTHON ?= python3
 export PYTHON
@@ -22,7 +22,7 @@ compare: build ## the main job: the same downloads and the same compute on every
 
 test: ## all tests
 	@.ci/setup test
-	@$(PY) -m pytest
+	@$(PY) -m pytest $(TESTS)
 
 build: ## stop after the build, with .venv/bin/lanes and .venv/bin/python ready
 	@.ci/setup
