@@ -114,6 +114,8 @@ def with_baseline(row: Row) -> Comparison:
         ("min_speedup", {"threading": "2"}, "min_speedup is the least factor over the baseline, not '2'"),
         ("min_speedup", {"threading": True}, "min_speedup is the least factor over the baseline, not True"),
         ("min_speedup", {7: 2}, "min_speedup: 7 is no row: write"),
+        ("faster", {"threading": 5}, "faster: 5 is no row: write"),
+        ("faster", {"threading": ["serial", None]}, "faster: None is no row: write"),
         ("max_gil_wait", {"threading": 20}, "max_gil_wait is the largest share .*, from 0 to 1, not 20"),
         ("max_memory", {"threading": "big"}, "'big' does not parse: a size is"),
     ],

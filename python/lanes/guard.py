@@ -62,8 +62,13 @@ def _by_row(threshold: Threshold, given: object) -> Mapping[Key, object]:
         takes = f"rows, each with {threshold.wanted}, such as {threshold.example}"
         raise ValueError(f"{threshold.name} takes {takes}, not {short(given)}")
     for key in given:
-        if not isinstance(key, str) and not (isinstance(key, tuple) and len(key) == 2):
-            raise ValueError(f'{threshold.name}: {short(key)} is no row: write "threading" or "threading/released"')
+        _key(threshold.name, key)
+    return given
+
+
+def _key(name: str, given: object) -> Key:
+    if not isinstance(given, str) and not (isinstance(given, tuple) and len(given) == 2):
+        raise ValueError(f'{name}: {short(given)} is no row: write "threading" or "threading/released"')
     return given
 
 
@@ -155,7 +160,7 @@ THRESHOLDS = {
             "faster",
             "the row, or a list of the rows, that it must be faster than",
             '{"native-epoll": "threading"}',
-            lambda given: given if isinstance(given, list) else [given],
+            lambda given: [_key("faster", key) for key in (given if isinstance(given, list) else [given])],
             _not_faster,
         ),
         Threshold(
