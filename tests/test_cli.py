@@ -399,6 +399,13 @@ def test_a_reader_that_goes_away_ends_it_quietly() -> None:
         assert process.wait(30) == 141
 
 
+@pytest.mark.parametrize("command", ["models", "completion bash"])
+def test_no_room_for_the_output_is_told_in_a_line(command: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*LANES, *command.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "lanes: No space left on device\n")
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_left_after_ctrl_c_or_a_kill(how: signal.Signals) -> None:
     mark = uuid.uuid4().hex

@@ -1,12 +1,14 @@
 """The command `lanes`.
 
-Exit status: 0; 1 when outcomes differ or a model failed; 2 for bad input, with one line that says what is allowed;
-130 after Ctrl-C, with nothing left running; 141 when whoever read the output has gone away.
+Exit status: 0; 1 when outcomes differ or a model failed; 2 for bad input, with one line that says what is allowed, and
+when there is no room for what is written; 130 after Ctrl-C, with nothing left running; 141 when whoever read the output
+has gone away.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -28,10 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read us has seen enough; what is still to be flushed goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _flush_nowhere()  # whoever read us has seen enough
         return 141
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _flush_nowhere()
+        refuse(error)
     return status
+
+
+def _flush_nowhere() -> None:
+    """What is still to be flushed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_closed_descriptors() -> None:
