@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import pickle
 import struct
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import matplotlib
 import pytest
@@ -75,3 +78,22 @@ def test_what_others_have_worded_is_one_line_without_formulas() -> None:
     picture = Picture(3, 1)
     picture.text(0, 0, shortened(r"of $5 and $\frac", 60))
     picture.draw_without_rendering()
+
+
+def test_what_no_picture_can_hold_is_left_out_or_spelled() -> None:
+    nasty = "half \ud800 of\x00 a\x1b[31m pair"
+    assert shortened(nasty, 60) == r"half \ud800 of a[31m pair"
+    picture = Picture(4, 2)
+    picture.entitle(f"{nasty}\n{nasty}")
+    found = io.BytesIO()
+    picture.savefig(found, format="svg")
+    ElementTree.fromstring(found.getvalue())
+
+
+def test_a_picture_can_be_copied() -> None:
+    """As every figure of matplotlib, by whoever keeps results."""
+    picture = Picture(3, 2)
+    tell(picture.subplots(), "x", [0.2, 0.8], ["low", "high"])
+    again = pickle.loads(pickle.dumps(picture))
+    again.draw_without_rendering()
+    assert [label.get_text() for label in again.axes[0].get_xticklabels()] == ["low", "high"]

@@ -17,9 +17,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from lanes.report.palette import DARK, LIGHT, Palette, luminance
+from lanes.report.wording import writable
+from lanes.shown import CONTROLS
 
 SMALL, USUAL, LARGE = 7.5, 9.0, 11.0
 """Sizes of letters, in points."""
@@ -48,7 +50,7 @@ class Picture(Figure):
 
     def entitle(self, title: str) -> None:
         """The first line in bold, the others faint; a dollar begins no formula."""
-        first, _, rest = title.partition("\n")
+        first, _, rest = _drawable(title).partition("\n")
         inch = 1 / self.get_size_inches()[1]
         self.suptitle("\n" * len(title.splitlines()), x=0.01, ha="left", size=USUAL)  # which the layout makes room for
         ink, faint = self.palette.ink, self.palette.faint
@@ -94,13 +96,17 @@ def disc(colour: str, label: str, hollow: bool = False) -> Line2D:
 def tell(axes: Axes, axis: str, places: Sequence[float], words: Sequence[str]) -> None:
     """Name these places of an axis, and no others."""
     named = {"x": axes.xaxis, "y": axes.yaxis}[axis]
-    by_place = dict(zip(places, words, strict=True))
     named.set_major_locator(FixedLocator(list(places)))
     named.set_minor_locator(NullLocator())
-    named.set_major_formatter(FuncFormatter(lambda value, _: by_place.get(value, "")))
+    named.set_major_formatter(FixedFormatter(list(words)))
 
 
 def shortened(text: str, most: int) -> str:
     """What somebody else has worded: one line of so many characters at most, in which a dollar begins no formula."""
-    line = " ".join(text.split())
+    line = " ".join(_drawable(text).split())
     return (line if len(line) <= most else f"{line[: most - 1]}…").replace("$", r"\$")
+
+
+def _drawable(text: str) -> str:
+    """What letters there are for, and an SVG may hold."""
+    return writable(text.translate(CONTROLS))

@@ -32,6 +32,7 @@ import lanes
 from lanes.comparison import Comparison, Row
 from lanes.load import Load, LoadRow
 from lanes.report.timeline import Bar, Track, timeline
+from lanes.report.wording import writable
 from lanes.shown import Shown
 from lanes.sweep import Sweep
 from lanes.units import whole
@@ -164,7 +165,7 @@ class _Trace:
 
     def _process(self, name: str) -> int:
         pid = next(self._numbers)
-        self._names.append(_metadata("process_name", pid, pid, {"name": _clean(name)}))
+        self._names.append(_metadata("process_name", pid, pid, {"name": writable(name)}))
         self._names.append(_metadata("process_sort_index", pid, pid, {"sort_index": pid}))
         return pid
 
@@ -189,7 +190,7 @@ def _outcomes(row: Row) -> list[str]:
     """What came of each task, in words, where that is known: of the runs only the first keeps its outcomes, and where
     nothing differs they are those of the typical one."""
     outcomes = row.runs[0].outcomes if row.agrees or row.typical is row.runs[0] else ()
-    return [_clean(": ".join(filter(None, (each.status, each.error)))) for each in outcomes]
+    return [writable(": ".join(filter(None, (each.status, each.error)))) for each in outcomes]
 
 
 def _us(seconds: float) -> float:
@@ -199,17 +200,12 @@ def _us(seconds: float) -> float:
     return us if us * 1000 >= ns else math.nextafter(us, math.inf)
 
 
-def _clean(words: str) -> str:
-    """Words in which all can be written in UTF-8, whatever a user has put there."""
-    return words.encode("utf-8", "backslashreplace").decode()
-
-
 def _metadata(name: str, pid: int, tid: int, args: Mapping[str, object]) -> Event:
     return {"ph": "M", "name": name, "pid": pid, "tid": tid, "args": args}
 
 
 def _instant(pid: int, at_s: float, words: str) -> Event:
-    return {"ph": "i", "s": "p", "name": _clean(words), "cat": "lanes", "pid": pid, "tid": pid, "ts": _us(at_s)}
+    return {"ph": "i", "s": "p", "name": writable(words), "cat": "lanes", "pid": pid, "tid": pid, "ts": _us(at_s)}
 
 
 def _counter(pid: int, at_s: float, name: str, counted: Mapping[str, int]) -> Event:
@@ -226,7 +222,7 @@ def _phases(pid: int, run: Run) -> Iterator[Event]:
 def _arguments(bar: Bar, row: Row) -> dict[str, object]:
     return {
         "task": bar.task,
-        "text": _clean(bar.text),
+        "text": writable(bar.text),
         "body": row.body or "native",
         "worker": bar.worker,
         "thread_id": bar.thread_id,

@@ -95,6 +95,11 @@ def senseless(rows: Iterable[tuple[str, str | None]]) -> Iterator[str]:
         yield f"{listed(names)} {'makes' if len(names) == 1 else 'make'} no sense: {reason}"
 
 
+def writable(text: str) -> str:
+    """Text that UTF-8 can hold, whatever a user has put there."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def bare_table() -> Table:
     """Columns one blank apart, a line below the head and nothing else."""
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False, header_style="bold")
