@@ -53,7 +53,7 @@ def browser() -> Iterator[Any]:
 class Visit:
     """A page in the browser, and all that it should not do: requests, words on the console, errors."""
 
-    def __init__(self, browser: Any, path: Path, **context: Any) -> None:
+    def __init__(self, browser: Any, path: Path, early: str = "", **context: Any) -> None:
         self.heard: list[str] = []
         self.context = browser.new_context(offline=True, **{"viewport": WIDE, **context})
         self.page = self.context.new_page()
@@ -61,7 +61,7 @@ class Visit:
         self.page.on("pageerror", lambda error: self.heard.append(f"error: {error}"))
         self.page.on("dialog", self._dismiss)
         self.page.on("request", lambda request: self.heard.extend({request.url} - {path.as_uri()}))
-        self.page.add_init_script("window.boom = () => console.log('boom')")
+        self.page.add_init_script(f"window.boom = () => console.log('boom'); {early}")
         self.page.goto(path.as_uri())
         self.page.wait_for_selector("html[data-drawn]")
 
@@ -104,7 +104,6 @@ class Visit:
                 return Math.abs(from - low) + Math.abs(to - high) < 0.02 * (high - low);
             }""",
             arg=expected,
-            timeout=5000,
         )
 
     def at(self, lane: int, share: float) -> tuple[float, float]:
@@ -198,6 +197,24 @@ def test_every_kind_of_result_opens_without_network_and_complaint(every: Visit) 
     assert all(drawn)
     assert every.page.locator("h2").count() == len(RESULTS) + 2
     assert every.heard == []
+
+
+EARLY = """new MutationObserver((_, observer) => {
+    if (!document.querySelector(".main-svg")) return;
+    observer.disconnect();
+    const plot = document.querySelector(".timeline .plot");
+    window.early = plot.querySelector(".main-svg") === null;
+    for (const kind of ["pointerdown", "pointermove", "pointerleave"]) plot.dispatchEvent(new PointerEvent(kind));
+    plot.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+}).observe(document, { childList: true, subtree: true });"""
+"""As soon as the first chart is drawn."""
+
+
+def test_who_points_at_lanes_that_are_not_drawn_yet_does_no_harm(visit: Any) -> None:
+    opened = visit(compared(), early=EARLY)
+    assert opened.js("early")
+    opened.page.mouse.move(*opened.at(1, 0.2))
+    assert opened.tip.is_visible()
 
 
 def test_nothing_is_wider_than_the_page(every: Visit) -> None:
@@ -356,6 +373,15 @@ def colours(opened: Visit) -> dict[str, str]:
     return {name: as_hex(value) for name, value in found.items()}
 
 
+def redrawn(opened: Visit, colour: str) -> None:
+    """Wait until the bars of the timeline have it."""
+    red, green, blue = (int(colour[n : n + 2], 16) for n in (1, 3, 5))
+    opened.page.wait_for_function(
+        """(fill) => getComputedStyle([...document.querySelectorAll(".timeline .plot .js-fill")].at(-1)).fill === fill""",
+        arg=f"rgb({red}, {green}, {blue})",
+    )
+
+
 def as_hex(colour: str) -> str:
     return "#" + "".join(f"{int(part):02X}" for part in re.findall(r"\d+", colour)[:3])
 
@@ -369,7 +395,7 @@ def test_in_the_dark_all_is_dark_at_once_and_can_be_told_apart(opened: Visit) ->
     light = colours(opened)
     assert light == {"paper": LIGHT.paper, "ink": LIGHT.ink, "bars": LIGHT.working, "words": LIGHT.faint}
     opened.page.emulate_media(color_scheme="dark")
-    opened.page.wait_for_timeout(300)
+    redrawn(opened, DARK.working)
     dark = colours(opened)
     assert dark == {"paper": DARK.paper, "ink": DARK.ink, "bars": DARK.working, "words": DARK.faint}
     for found in (light, dark):
@@ -420,12 +446,11 @@ def test_hostile_words_run_nothing_and_are_read_as_they_are(visit: Any) -> None:
 
 def test_on_paper_it_is_light_and_unfolded(opened: Visit) -> None:
     opened.page.emulate_media(color_scheme="dark")
+    redrawn(opened, DARK.working)
     opened.js("dispatchEvent(new Event('beforeprint'))")
-    opened.page.wait_for_timeout(300)
+    redrawn(opened, LIGHT.working)
     assert colours(opened)["paper"] == LIGHT.paper
-    assert colours(opened)["bars"] == LIGHT.working
     assert opened.js("document.querySelectorAll('details:not([open])').length") == 0
     opened.js("dispatchEvent(new Event('afterprint'))")
-    opened.page.wait_for_timeout(300)
-    assert colours(opened)["bars"] == DARK.working
+    redrawn(opened, DARK.working)
     assert opened.js("document.querySelectorAll('details[open]').length") == 0

@@ -92,6 +92,10 @@ def test_every_kind_of_result_makes_a_page(name: str) -> None:
     assert page.inside("h1") == page.inside("title")
 
 
+def test_a_heading_sets_the_name_apart_from_its_parameters() -> None:
+    assert page_of(RESULTS["function"]).inside("h2")[0] == "builtins:len"
+
+
 def test_a_page_tells_its_language_title_and_landmarks(whole: tuple[str, Page]) -> None:
     text, page = whole
     assert text.startswith("<!doctype html>\n")

@@ -58,7 +58,7 @@ def section(result: Shown, page: Page) -> str:
     place = f"result-{len(page.places) + 1}"
     page.places.append((place, name))
     first, *more = title(result) or ("claims put to the test",)
-    head, colon, params = first.partition(":")
+    head, colon, params = first.partition(": ")  # a name may have colons, as in module:function
     params = f'<span class="params">{colon}{escape(params)}</span>' if params else ""
     facts = "".join(f'<p class="facts">{escape(line)}</p>' for line in more)
     return f"""<section id="{place}" aria-labelledby="{place}-title">

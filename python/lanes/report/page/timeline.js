@@ -16,6 +16,11 @@ class Timeline {
     this.outline = box.querySelector(".outline");
     this.told = box.querySelector("[role=status]");
     this.which = box.querySelector("select");
+  }
+
+  /** From when it has been drawn, as what is where is known from then on. */
+  listen() {
+    const { plot, box } = this;
     box.addEventListener("keydown", (event) => this.key(event));
     this.which?.addEventListener("change", () => {
       this.choose(null);
@@ -28,6 +33,8 @@ class Timeline {
     // A finger scrolls the page up and down, as everywhere; Plotly would keep it. Sideways it moves the lanes.
     plot.addEventListener("touchstart", (event) => event.stopPropagation(), { capture: true, passive: true });
     for (const end of ["pointerup", "pointercancel"]) plot.addEventListener(end, () => (this.held = null));
+    plot.on("plotly_relayout", () => this.zoom(() => [...this.axes.x.range]));
+    plot.on("plotly_doubleclick", () => this.act("reset"));
   }
 
   /** What Plotly is to draw: of each track its run, and of the bars near to what is in sight pale and solid shapes. */
@@ -240,9 +247,6 @@ for (const box of document.querySelectorAll(".timeline")) {
   page.timelines.set(plot, new Timeline(plot, box));
 }
 page.drawAll().then(() => {
-  for (const [plot, timeline] of page.timelines) {
-    plot.on("plotly_relayout", () => timeline.zoom(() => [...timeline.axes.x.range]));
-    plot.on("plotly_doubleclick", () => timeline.act("reset"));
-  }
+  for (const timeline of page.timelines.values()) timeline.listen();
   document.documentElement.dataset.drawn = "true";
 });
