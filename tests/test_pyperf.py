@@ -37,7 +37,7 @@ def test_two_files_are_compared(tmp_path: Path) -> None:
 
 def test_it_is_shown_with_its_values_and_facts(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
-    make_comparisons().to_pyperf(path)
+    replace(make_comparisons(), label=None).to_pyperf(path)
     suite = pyperf.BenchmarkSuite.load(str(path))
     names = [f"wait {name}" for name in ("serial/python, 1 worker", "threading/python, 4 workers")]
     assert suite.get_benchmark_names()[:2] == names
@@ -62,6 +62,9 @@ def test_names_are_apart(tmp_path: Path) -> None:
     names = [each.get_name() for each in pyperf.BenchmarkSuite.load(str(path)).get_benchmarks()]
     assert names[1:3] == ["wait native-fork, 1 worker", "wait native-fork, 2 workers"]
     assert names[-1] == "wait serial/python, 1 worker (2)"
+    path.write_text(report.text([replace(make_comparison(), label=f"test_{n}") for n in "ab"]))
+    names = [each.get_name() for each in pyperf.BenchmarkSuite.load(str(path)).get_benchmarks()]
+    assert names == ["test_a: wait serial/python, 1 worker", "test_b: wait serial/python, 1 worker"]
 
 
 @pytest.mark.parametrize("kind", ["load", "trials", "anatomy"])

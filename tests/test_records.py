@@ -42,7 +42,7 @@ def test_every_column_is_documented_but_figures(kind: str, table: str) -> None:
 def test_a_row_of_a_comparison() -> None:
     result = make_comparisons()
     row, described = result["threading"], of(result)[1]
-    assert described["model"] == "threading"
+    assert (described["label"], described["model"]) == (NASTY, "threading")
     assert described["wall_s"] == row.wall
     assert (described["wall_low_s"], described["wall_high_s"]) == row.wall_interval
     assert (described["speedup"], described["speedup_low"], described["verdict"]) == (2.0, 2.0, "faster")

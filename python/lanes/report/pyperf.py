@@ -46,7 +46,8 @@ def _comparison(result: Shown) -> Comparison:
 
 def _benchmarks(comparison: Comparison) -> Iterator[tuple[str, dict[str, object], Row]]:
     """Name, metadata and row of each."""
-    workload = comparison.workload
+    workload, label = comparison.workload, comparison.label
+    about = workload.name if label is None else f"{label}: {workload.name}"
     shared = {
         **_facts(comparison.machine),
         "unit": "second",
@@ -58,7 +59,7 @@ def _benchmarks(comparison: Comparison) -> Iterator[tuple[str, dict[str, object]
     }
     for row in comparison:
         if row.runs and row.error is None and row.agrees and not row.broken:
-            name = f"{workload.name} {row.name}, {count(row.workers, 'worker')}"
+            name = f"{about} {row.name}, {count(row.workers, 'worker')}"
             yield name, {**shared, "model": row.model, "body": row.body or "C", "workers": row.workers}, row
 
 

@@ -5,18 +5,21 @@ The columns of each table, by the kind of the result:
 
 Comparison and Sweep
 
-    rows       workload, tasks, model, variant, family, body, workers, rounds; wall_s, the median, and wall_low_s and
-               wall_high_s, its 95 % interval; speedup, speedup_low and speedup_high; outliers; verdict; agrees; broken,
-               the names of the laws it breaks; cpu_s and cores, medians; in_flight_mean and in_flight_max. Of the
-               typical run startup_s, work_s, shutdown_s; cpu_user_s, cpu_system_s, run_queue_s, gil_wait_s and
-               blocked_s, of all its workers; voluntary and involuntary switches, handovers of the GIL. Of runs of their
-               own peak_pss_bytes, pickled_bytes, pickle_s, loop_lag_s, max_loop_lag_s, pulse_p50_s, pulse_p99_s and
-               pulse_max_s. origin_busy, a share; start_method; error; reason; and the medians of the figures
-    samples    workload, model, body, workers, round; wall_s, speedup, cpu_s, in_flight_mean, in_flight_max; figures
-    spans      of the typical runs: workload, model, body, workers, task, text, worker, thread_id, process_id, cpu;
-               claimed_s, started_s and finished_s since the run began; cpu_s
-    curves     of a sweep alone: workload, model, family, body; best_workers; pays_off_s, infinite where it never does;
-               and for each of the laws amdahl and usl its _single, _contention, _coherence, _r_squared, _peak_workers
+    rows       label (what it was made for, such as a test), workload, tasks, model, variant, family, body, workers,
+               rounds; wall_s, the median, and wall_low_s and wall_high_s, its 95 % interval; speedup, speedup_low and
+               speedup_high; outliers; verdict; agrees; broken, the names of the laws it breaks; cpu_s and cores,
+               medians; in_flight_mean and in_flight_max. Of the typical run startup_s, work_s, shutdown_s; cpu_user_s,
+               cpu_system_s, run_queue_s, gil_wait_s and blocked_s, of all its workers; voluntary and involuntary
+               switches, handovers of the GIL. Of runs of their own peak_pss_bytes, pickled_bytes, pickle_s, loop_lag_s,
+               max_loop_lag_s, pulse_p50_s, pulse_p99_s and pulse_max_s. origin_busy, a share; start_method; error;
+               reason; and the medians of the figures
+    samples    label, workload, model, body, workers, round; wall_s, speedup, cpu_s, in_flight_mean, in_flight_max;
+               figures
+    spans      of the typical runs: label, workload, model, body, workers, task, text, worker, thread_id, process_id,
+               cpu; claimed_s, started_s and finished_s since the run began; cpu_s
+    curves     of a sweep alone: label, workload, model, family, body; best_workers; pays_off_s, infinite where it never
+               does; and for each of the laws amdahl and usl its _single, _contention, _coherence, _r_squared,
+               _peak_workers
 
 Load
 
@@ -107,6 +110,7 @@ def _rows(comparison: Comparison) -> Iterator[Record]:
         counters = run.counters if run else None
         usages = counters.usages if counters else ()
         yield {
+            "label": comparison.label,
             "workload": comparison.workload.name,
             "tasks": len(comparison.workload.tasks),
             "model": row.model,
@@ -178,6 +182,7 @@ def _samples(comparison: Comparison) -> Iterator[Record]:
     for row in comparison:
         for turn, run in enumerate(row.runs):
             yield {
+                "label": comparison.label,
                 **_cell(comparison, row),
                 "round": turn,
                 "wall_s": run.wall_s,
@@ -195,6 +200,7 @@ def _spans(comparison: Comparison) -> Iterator[Record]:
         began_ns = row.typical.began_ns if row.typical else 0
         for task, span in enumerate(row.spans):
             yield {
+                "label": comparison.label,
                 **_cell(comparison, row),
                 "task": task,
                 "text": texts[task],
@@ -224,6 +230,7 @@ def _inside(make: Maker, sweep: Sweep) -> Iterable[Record]:
 def _curves(sweep: Sweep) -> Iterator[Record]:
     for curve in sweep.curves:
         yield {
+            "label": sweep.comparison.label,
             "workload": sweep.comparison.workload.name,
             "model": curve.model,
             "family": curve.family,
