@@ -175,6 +175,14 @@ def test_a_row_that_ended_early_is_a_step_back_and_one_that_is_void_is_not() -> 
     assert steps(replace(before, rows=(before.rows[0], void)), labelled(SLOW), "speedup:10%") == []
 
 
+def test_a_speed_up_over_a_void_baseline_is_no_step_back() -> None:
+    before, now = labelled(FAST), labelled(SLOW)
+    void = replace(now.baseline, judgements=(Judgement("machine not overloaded", False, "it was"),))
+    for pair in ((before, replace(now, rows=(void, now.rows[1]))), (replace(before, rows=(void, before.rows[1])), now)):
+        assert steps(*pair, "speedup:10%") == []
+        assert len(steps(*pair, "wall:10%")) == 1
+
+
 def test_comparisons_belong_together_by_test_and_order_and_rows_by_workers() -> None:
     first, second, other = labelled(FAST), labelled(SLOW), labelled(FAST, "test_y")
     assert changes.partners([first, second, first], [other, first, second]) == [first, second, None]

@@ -322,6 +322,18 @@ def test_where_nothing_was_compared_nothing_is_written(pytester: pytest.Pytester
     assert "lanes" not in run(pytester, "def test_one(): pass", "--lanes-json=all.json", "--co", "-q").stdout.str()
 
 
+def test_a_file_that_can_no_longer_be_written_is_told_and_ends_the_session_with_an_error(
+    pytester: pytest.Pytester, answer: Answer
+) -> None:
+    answer()
+    folder = pytester.mkdir("folder")
+    test = f"import os\ndef test_one(lanes):\n    lanes.compare(1)\n    os.rmdir({str(folder)!r})"
+    result = run(pytester, test, "--lanes-json=folder/all.json")
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    shown(result, "= lanes =", "cannot write folder/all.json: No such file or directory")
+
+
 def before(pytester: pytest.Pytester, walls: Iterable[float], **machine: object) -> str:
     """A file of an earlier session, with other wall times of threads."""
     pytester.makepyfile(f"import pytest\n{ONE}")

@@ -222,12 +222,12 @@ def steps_back(before: Iterable[Comparison], now: Sequence[Comparison], limits: 
 
 def step_back(before: Row, now: Row, limit: Limit) -> StepBack | None:
     """How a row is worse now than before by more than the limit, if it is. One that came to its end and does not now
-    is; one that is void, then or now, is nothing to be compared."""
+    is; one that is void, then or now, or of which the speed-up is over what is void, is nothing to be compared."""
     if not changes.comparable(before):
         return None
     if now.error is not None:
         return StepBack(f"{now.name}: {_measured(limit.metric, before)} before, and now {now.error}", True)
-    if not changes.comparable(now):
+    if not changes.comparable(now) or (limit.metric == "speedup" and not all(map(_over_sound, (before, now)))):
         return None
     if limit.metric == "wall":
         verdict = stats.unpaired(now.walls, before.walls)
@@ -242,6 +242,11 @@ def step_back(before: Row, now: Row, limit: Limit) -> StepBack | None:
     return StepBack(
         f"{now.name}: {moved} by {worse:.0%}, and {limit.share:.0%} is allowed: {figures}", verdict.word == "slower"
     )
+
+
+def _over_sound(row: Row) -> bool:
+    """Whether the baseline of its comparison can be held against it."""
+    return all(changes.comparable(each) for each in row.among if each.is_baseline)
 
 
 def _measured(metric: Metric, row: Row) -> str:
