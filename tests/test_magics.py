@@ -128,6 +128,7 @@ REFUSED = {
     "%lanes --rounds x 1": "argument --rounds: invalid int value: 'x'",
     "%lanes --rounds 1 --budget 1s 1": "give rounds or a budget, not both",
     "%lanes -o 1x 1": "--output needs the name of a variable, not '1x'",
+    "%lanes -o class 1": "--output needs the name of a variable, not 'class'",
     "%lanes missing(n) for n in [1]": "missing is not defined",
     "%lanes n for n in missing": "[n for n in missing] raises NameError: name 'missing' is not defined",
     "%lanes n for n in []": "__main__:n for n in [] needs from 1 to 1,000,000 items, not none",

@@ -33,6 +33,7 @@ from argparse import REMAINDER
 from collections.abc import Callable, Iterator
 from functools import partial
 from inspect import iscoroutinefunction
+from keyword import iskeyword
 from types import CodeType
 from typing import Any, NoReturn, cast
 
@@ -95,7 +96,7 @@ class LanesMagics(Magics):
         # With the blanks between its words, which may be within quotes.
         code = line.split(maxsplit=len(words) - written)[-1] if written else ""
         output, tasks = options.pop("output"), options.pop("tasks")
-        if output is not None and not output.isidentifier():
+        if output is not None and (iskeyword(output) or not output.isidentifier()):
             raise UsageError(f"--output needs the name of a variable, not {output!r}")
         scope = {**shell.user_ns, **(local_ns or {})}
         work = _workload(code, cell, tasks, scope)
