@@ -377,7 +377,10 @@ def redrawn(opened: Visit, colour: str) -> None:
     """Wait until the bars of the timeline have it."""
     red, green, blue = (int(colour[n : n + 2], 16) for n in (1, 3, 5))
     opened.page.wait_for_function(
-        """(fill) => getComputedStyle([...document.querySelectorAll(".timeline .plot .js-fill")].at(-1)).fill === fill""",
+        """(fill) => {
+            const bars = [...document.querySelectorAll(".timeline .plot .js-fill")];
+            return getComputedStyle(bars.at(-1)).fill === fill;
+        }""",
         arg=f"rgb({red}, {green}, {blue})",
     )
 
