@@ -111,8 +111,8 @@ def test_headings_go_down_one_level_at_a_time(whole: tuple[str, Page]) -> None:
     assert all(level <= before + 1 for before, level in pairwise(levels))
 
 
-def test_ids_stand_once_and_what_is_referred_to_is_there(whole: tuple[str, Page]) -> None:
-    page = whole[1]
+def test_ids_stand_once_and_what_is_referred_to_is_there() -> None:
+    page = page_of(*RESULTS.values(), *RESULTS.values())
     ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
     assert len(set(ids)) == len(ids)
     named = [attrs.get(name) for _, attrs in page.elements for name in ("aria-labelledby", "aria-describedby", "for")]
@@ -266,6 +266,12 @@ def test_a_result_gives_its_page_and_writes_it(tmp_path: Path) -> None:
     assert make_comparison().to_html(path) == path.read_text(encoding="utf-8") == make_comparison().to_html()
     with pytest.raises(OSError, match="no directory"):
         make_comparison().to_html(tmp_path / "none" / "page.html")
+
+
+def test_the_name_of_a_file_that_is_no_text_is_spelled(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    replace(make_comparison(), label="b\udcff.json").to_html(path)
+    assert Page(path.read_text(encoding="utf-8")).inside("h1") == [r"lanes: b\udcff.json"]
 
 
 def test_the_command_writes_the_page_of_a_file(tmp_path: Path) -> None:

@@ -78,14 +78,17 @@ def check_writable(path: Path) -> None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write the file as a whole or not at all; a pipe or a device is written to as it is."""
+    """Write the file as a whole or not at all; a pipe or a device is written to as it is.
+
+    What UTF-8 cannot hold, such as a byte of a file's name that is no text, is spelled.
+    """
     if is_special(path):
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
         return
     target = path.resolve()
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
         if target.exists():
             beside.chmod(stat.S_IMODE(target.stat().st_mode))
         beside.replace(target)

@@ -308,6 +308,7 @@ def _claims(trials: Trials, page: Page) -> Iterator[str]:
 
 def _claim(trial: Trial, page: Page) -> str:
     claim, word = trial.claim, claims.word(trial)
+    place = f"{page.places[-1][0]}-{escape(claim.name)}"
     said = [f"<p>{escape(words)}</p>" for words in (trial.here, claims.why(trial)) if words]
     label = (
         f"The figures of claim {claim.number} and where its rule wants them; the table of its evidence has the same."
@@ -324,7 +325,7 @@ def _claim(trial: Trial, page: Page) -> str:
         f'<p class="hint">Elsewhere the verdict may turn on {turns}.</p>' if turns else "",
     )
     return (
-        f'<article class="claim" id="{escape(claim.name)}"><h3>{claim.number}. {escape(claim.sentence)}'
+        f'<article class="claim" id="{place}"><h3>{claim.number}. {escape(claim.sentence)}'
         f'<span class="badge {escape(str(word.style))}">{escape(word.plain)}</span></h3>{"".join((*said, *drawn))}'
         f"{_folded('The evidence', *evidence)}</article>"
     )
