@@ -150,8 +150,7 @@ def _without_bytes(found: dict[str, Any]) -> dict[str, Any]:
 
 def title(anatomy: Anatomy) -> Text:
     work = anatomy.workload
-    params = {key: value for key, value in work.params.items() if value != work.name}
-    facts = ", ".join([_many(len(work.tasks), "task"), *params_of(params)])
+    facts = ", ".join([_many(len(work.tasks), "task"), *params_of(work)])
     return Text.assemble((work.name, "bold"), f": {facts}")
 
 

@@ -91,7 +91,7 @@ def _workload(comparison: Comparison) -> tuple[str | None, str, str, int]:
 
 def _title(comparison: Comparison) -> str:
     workload, label = comparison.workload, "" if comparison.label is None else f"{comparison.label}: "
-    facts = count(len(workload.tasks), "task"), *params_of(dict(workload.params))
+    facts = count(len(workload.tasks), "task"), *params_of(workload)
     return f"{label}{workload.name}: {', '.join(facts)}"
 
 

@@ -67,10 +67,16 @@ def problems(load: Load) -> Iterator[str]:
             yield f"{row.name}: {many} differ from serial/python, the first: {sentences.differs(row.differences[0])}"
 
 
+def remark(row: LoadRow) -> str | None:
+    """Why a row has nothing to show, or ended early; None where all is well."""
+    if row.reason is not None:
+        return f"no sense: {row.reason}"
+    return None if row.error is None else f"error: {row.error}"
+
+
 def title(load: Load) -> Text:
     workload, terms, machine = load.workload, load.terms, load.machine
-    params = {key: value for key, value in workload.params.items() if value != workload.name}
-    facts = [f"{wording.count(len(workload.tasks), 'task')} in turn", *wording.params_of(params)]
+    facts = [f"{wording.count(len(workload.tasks), 'task')} in turn", *wording.params_of(workload)]
     queue = "an unbounded queue" if terms.bound is None else f"a queue of {terms.bound:,}, full: {terms.full}"
     return Text.assemble(
         (workload.name, "bold"),

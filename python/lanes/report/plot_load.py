@@ -49,7 +49,7 @@ def _backlog(axes: Axes, row: LoadRow, load: Load, colours: Palette) -> None:
     if load.terms.bound is not None:
         axes.axhline(load.terms.bound, color=colours.edge, linewidth=0.8, linestyle=":", label="bound")
     if not row.series:
-        why = (row.reason and f"no sense: {row.reason}") or (row.error and f"error: {row.error}") or "nothing came"
+        why = words.remark(row) or "nothing came"
         axes.text(0.01, 0.5, shortened(why, _REASON), transform=axes.transAxes, size=SMALL, color=colours.faint)
         return
     edges = [0.0, *(point.until_s for point in row.series)]

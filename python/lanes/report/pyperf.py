@@ -53,7 +53,7 @@ def _benchmarks(comparison: Comparison) -> Iterator[tuple[str, dict[str, object]
         "unit": "second",
         "loops": 1,
         "workload": workload.name,
-        "params": ", ".join(params_of(dict(workload.params))),
+        "params": ", ".join(params_of(workload)),
         "tasks": len(workload.tasks),
         "seed": comparison.seed,
     }

@@ -76,8 +76,7 @@ def show_models(columns: Iterable[Model], console: Console) -> None:
 def title(comparison: Comparison) -> Text:
     """What was compared, in a line; what for, if anybody said, in another; and where."""
     workload, machine = comparison.workload, comparison.machine
-    params = {key: value for key, value in workload.params.items() if value != workload.name}
-    facts = [f"{count(len(workload.tasks), 'task')}", *params_of(params)]
+    facts = [f"{count(len(workload.tasks), 'task')}", *params_of(workload)]
     title = Text.assemble((workload.name, "bold"), f": {', '.join(facts)}")
     if comparison.label is not None:
         title.append(f"\n{comparison.label}", style="cyan")

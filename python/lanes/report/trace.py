@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import lanes
 from lanes.comparison import Comparison, Row
 from lanes.load import Load, LoadRow
+from lanes.report import load
 from lanes.report.timeline import Bar, Track, timeline
 from lanes.report.wording import writable
 from lanes.shown import Shown
@@ -152,7 +153,7 @@ class _Trace:
 
     def add_load(self, name: str, row: LoadRow) -> None:
         pid = self._process(name)
-        if remark := (row.reason and f"no sense: {row.reason}") or (row.error and f"error: {row.error}"):
+        if (remark := load.remark(row)) is not None:
             self._events.append(_instant(pid, 0.0, remark))
         began_s = 0.0
         for point in row.series:

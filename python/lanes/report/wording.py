@@ -14,6 +14,7 @@ from rich.text import Text
 
 from lanes.shown import CONTROLS
 from lanes.stats import Interval
+from lanes.types import Workload
 from lanes.units import format_duration, format_rate, format_size
 
 _WIDEST = 500
@@ -62,18 +63,19 @@ def time_unit(walls: Sequence[float]) -> tuple[str, int, int]:
     return ("s", 1, 3) if longest >= 10.0 else ("ms", 1000, 1) if longest >= 0.1 else ("ms", 1000, 2)
 
 
-def params_of(params: object) -> Iterator[str]:
-    """A workload's parameters in words: sizes, durations and rates by the last part of their names."""
-    assert isinstance(params, dict)
-    for key, value in params.items():
-        if key == "urls":
+def params_of(workload: Workload) -> Iterator[str]:
+    """A workload's parameters in words, but for its name: sizes, durations and rates by the last part of theirs."""
+    for key, value in workload.params.items():
+        if value == workload.name:
+            continue
+        if key == "urls" and isinstance(value, list):
             yield count(len(set(value)), "URL")
         elif value is True:
             yield key
         elif value is not None:
             values = value if isinstance(value, list) else [value]
-            kind = key.removesuffix("_s") if key.endswith("_s") else key
-            yield f"{kind.replace('_', ' ')} {', '.join(_quantity(key, each) for each in values)}"
+            kind = key.removesuffix("_s").replace("_", " ")
+            yield f"{kind} {', '.join(_quantity(key, each) for each in values)}"
 
 
 def _quantity(key: str, value: object) -> str:
