@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 
@@ -11,46 +10,23 @@ from lanes.report import cell, sentences
 from lanes.report.palette import DARK, LIGHT, luminance
 from lanes.shown import Shown
 from results import NASTY, RESULTS, make_comparisons
-
-
-class Page(HTMLParser):
-    """Collects tags, and the text of what is seen."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attributes: object) -> None:
-        self.tags.append(tag)
-        self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.words.append(data)
+from test_html import Page
 
 
 @pytest.mark.parametrize("kind", RESULTS)
 def test_every_result_is_well_formed_and_all_text_escaped(kind: str) -> None:
     html = RESULTS[kind]._repr_html_()
-    page = Page(html)
-    assert page.open == []
     known = {"div", "style", "p", "span", "table", "caption", "thead", "tbody", "tr", "th", "td", "details", "summary"}
-    assert set(page.tags) <= known | {"pre"}, "no script, no link, nothing that loads anything"
+    assert {tag for tag, _ in Page(html).elements} <= known | {"pre"}, "no script, no link, nothing that loads anything"
     assert "url(" not in html
     assert "@import" not in html
 
 
 def test_it_says_what_the_terminal_says() -> None:
     result = make_comparisons()
-    seen = " ".join(Page(result._repr_html_()).words)
+    seen = Page(result._repr_html_()).shown
     for note in sentences.notes(result):
-        assert note.plain.strip() in seen
+        assert " ".join(note.plain.split()) in seen
     assert "wait: 2 tasks, duration 50 ms" in seen
     assert NASTY in seen, "as text"
 
@@ -72,7 +48,7 @@ def test_every_kind_has_its_words(kind: str) -> None:
         "anatomy": "3 of 48 tasks in flight",
     }
     result: Shown = RESULTS[kind]
-    assert words[kind] in " ".join(Page(result._repr_html_()).words)
+    assert words[kind] in Page(result._repr_html_()).shown
 
 
 def mixed(colour: str, ink: str) -> str:

@@ -197,7 +197,7 @@ def test_nothing_ends_the_drawings_before_their_end() -> None:
 
 def test_what_plotly_takes_for_markup_is_none_of_ours() -> None:
     """All that it shows is escaped, but for the tags that are put there around it."""
-    drawings = page_of(hostile()).drawings
+    drawings = page_of(hostile(), *RESULTS.values()).drawings
     found = [
         text
         for chart in drawings["charts"]
