@@ -277,8 +277,8 @@ PAGES = {
 
 
 def linked_files(text: str, root: Path) -> tuple[str, list[str]]:
-    """A page of this repository whose links to pages lead to these, and to folders, which no page shows, are their words
-    alone; and the other files that it leads to or shows, each once."""
+    """A page of this repository whose links to pages lead to these, and to folders, which no page shows, are their
+    words alone; and the other files that it leads to or shows, each once."""
     text = text.replace("](.docs/pages/", "](")
     text = re.sub(r"\[([^]]+)\]\(([^)\s]+)\)", lambda link: link[1] if (root / link[2]).is_dir() else link[0], text)
     found = re.findall(r"""(?:\]\(|(?:src|href)=["'])([^)#?"'\s]+)""", text)
