@@ -69,17 +69,18 @@ class Timeline {
       }
       at += 0.35;
     }
-    const shape = ([x, y], fillcolor, width = 0) => ({
+    const outlined = pale[0].length < 6 * OUTLINED;
+    const shape = ([x, y], fillcolor, color = null) => ({
       ...{ type: "scatter", mode: "lines", fill: "toself", hoverinfo: "skip", x, y, fillcolor },
-      line: { width, color: "var(--edge)" },
+      line: outlined && color ? { width: 0.5, color } : { width: 0 },
     });
     const lanes = { tickvals: this.lanes.map(({ y }) => y), ticktext: this.lanes.map(({ lane }) => lane.label) };
     return {
       data: [
         shape(runs, "var(--rule)"),
         shape(claims, "var(--aside)"),
-        shape(pale, "var(--waiting)", pale[0].length < 6 * OUTLINED ? 0.5 : 0),
-        shape(solid, "var(--working)"),
+        shape(pale, "var(--waiting)", "var(--edge)"),
+        shape(solid, "var(--working)", "var(--paper)"),
         { type: "scatter", x: [null], y: [null], xaxis: "x2", hoverinfo: "skip" },
       ],
       layout: page.merged(data.layout, {
