@@ -24,7 +24,7 @@ from lanes.proc import Descriptor
 from lanes.report import workload
 from lanes.report.fields import made, typed
 from lanes.report.files import SCHEMA
-from lanes.report.wording import as_text, params_of
+from lanes.report.wording import as_text, count, params_of
 from lanes.units import format_size
 
 _THREADS = 8
@@ -150,7 +150,7 @@ def _without_bytes(found: dict[str, Any]) -> dict[str, Any]:
 
 def title(anatomy: Anatomy) -> Text:
     work = anatomy.workload
-    facts = ", ".join([_many(len(work.tasks), "task"), *params_of(work)])
+    facts = ", ".join([count(len(work.tasks), "task"), *params_of(work)])
     return Text.assemble((work.name, "bold"), f": {facts}")
 
 
@@ -171,9 +171,9 @@ def _heading(look: Look) -> Text:
     repeats = f", each done {look.repeats} times" if look.repeats > 1 else ""
     return Text.assemble(
         (look.name, "bold"),
-        f": {_many(look.workers, 'worker')}, {look.in_flight} of {_many(look.tasks, 'task')} in flight"
-        f" {look.at_s:.2f} s into {look.work_s:.2f} s of work{repeats}; {_many(len(look.processes), 'process')},"
-        f" {_many(sum(len(each.threads) for each in look.processes), 'thread')},"
+        f": {count(look.workers, 'worker')}, {look.in_flight} of {count(look.tasks, 'task')} in flight"
+        f" {look.at_s:.2f} s into {look.work_s:.2f} s of work{repeats}; {count(len(look.processes), 'process')},"
+        f" {count(sum(len(each.threads) for each in look.processes), 'thread')},"
         f" {format_size(look.pss_bytes)} in all",
     )
 
@@ -330,23 +330,19 @@ def _words(what: str, words: str) -> Text:
 
 def _kinds(descriptors: Sequence[Descriptor]) -> str:
     kinds = Counter(each.kind for each in descriptors).most_common()
-    return ", ".join(_many(number, kind) for kind, number in kinds) or "none"
+    return ", ".join(count(number, kind) for kind, number in kinds) or "none"
 
 
 def _kept(process: Process, kernel: Kernel) -> Iterator[str]:
     yield f"{format_size(process.page_tables_bytes)} of page tables"
     if kernel.stack is not None:
-        yield f"{_many(len(process.threads), 'stack')} of {format_size(kernel.stack)}"
+        yield f"{count(len(process.threads), 'stack')} of {format_size(kernel.stack)}"
     sizes = kernel.structures
     if "task_struct" in sizes:
-        yield f"{_many(len(process.threads), 'task_struct')} of {format_size(sizes['task_struct'])}"
+        yield f"{count(len(process.threads), 'task_struct')} of {format_size(sizes['task_struct'])}"
     own = [name for name in ("mm_struct", "signal_cache", "sighand_cache", "files_cache") if name in sizes]
     if own:
         yield f"{format_size(sum(sizes[name] for name in own))} for the process"
     each = f" of {format_size(sizes['vm_area_struct'])}" if "vm_area_struct" in sizes else ""
     yield f"{process.mappings} mappings{each}"
     yield f"room for {process.descriptor_slots} descriptors"
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('s') else 's'}"

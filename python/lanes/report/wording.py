@@ -28,8 +28,8 @@ SHOWN = 5
 
 
 def count(number: object, noun: str) -> str:
-    """1 task, 2 tasks."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """1 task, 2 tasks, 2 processes."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def listed(names: Sequence[str]) -> str:
